@@ -1,0 +1,1 @@
+"""Train neural networks that learn their own wiring."""
