@@ -1,0 +1,118 @@
+#include "thread_pool.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
+
+namespace nervure {
+namespace {
+
+// A worker looks for work this many times before it sleeps: sweeps follow each other closely in
+// training, and waking a sleeping thread costs tens of microseconds.
+constexpr int kSpins = 4000;
+
+class Pool {
+ public:
+  // Joins no thread: the pool lives until the process ends.
+  void run(std::int64_t tasks, int threads, const std::function<void(std::int64_t)>& body) {
+    grow(threads - 1);
+    auto job = std::make_shared<Job>();
+    job->body = &body;
+    job->tasks = tasks;
+    job->seats = threads - 1;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      job_ = job;
+      ++generation_;
+    }
+    wake_.notify_all();
+    work(*job);
+    while (job->running.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+    std::lock_guard<std::mutex> lock(mutex_);
+    job_.reset();
+  }
+
+ private:
+  struct Job {
+    const std::function<void(std::int64_t)>* body = nullptr;
+    std::int64_t tasks = 0;
+    std::atomic<std::int64_t> next{0};
+    std::atomic<int> seats{0};
+    std::atomic<int> running{0};
+  };
+
+  static void work(Job& job) {
+    for (;;) {
+      const std::int64_t task = job.next.fetch_add(1, std::memory_order_relaxed);
+      if (task >= job.tasks) return;
+      (*job.body)(task);
+    }
+  }
+
+  void grow(int workers) {
+    while (static_cast<int>(workers_.size()) < workers) {
+      workers_.emplace_back([this] { loop(); });
+      workers_.back().detach();
+    }
+  }
+
+  void loop() {
+    std::uint64_t seen = 0;
+    for (;;) {
+      for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spin)
+        std::this_thread::yield();
+      std::shared_ptr<Job> job;
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        wake_.wait(lock, [&] { return generation_.load() != seen; });
+        seen = generation_.load();
+        job = job_;
+        // Taken under the lock, so that run() cannot finish between reading job_ and this.
+        if (!job || job->seats.fetch_sub(1) <= 0) continue;
+        job->running.fetch_add(1);
+      }
+      work(*job);
+      job->running.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::shared_ptr<Job> job_;
+  std::atomic<std::uint64_t> generation_{0};
+  std::vector<std::thread> workers_;
+};
+
+long process_id() {
+#if defined(_WIN32)
+  return 0;
+#else
+  return static_cast<long>(getpid());
+#endif
+}
+
+}  // namespace
+
+void parallel_for(std::int64_t tasks, int threads, const std::function<void(std::int64_t)>& body) {
+  static std::mutex busy;
+  static Pool* pool = new Pool;  // never destroyed: workers may outlive static destruction
+  static const long owner = process_id();
+  if (threads > tasks) threads = static_cast<int>(tasks);
+  if (threads > 1 && process_id() == owner) {
+    std::unique_lock<std::mutex> lock(busy, std::try_to_lock);
+    if (lock.owns_lock()) {
+      pool->run(tasks, threads, body);
+      return;
+    }
+  }
+  for (std::int64_t task = 0; task < tasks; ++task) body(task);
+}
+
+}  // namespace nervure

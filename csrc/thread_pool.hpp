@@ -1,0 +1,14 @@
+// A small persistent thread pool.
+#pragma once
+#include <cstdint>
+#include <functional>
+
+namespace nervure {
+
+// Runs body(task) for every task in [0, tasks), on at most `threads` threads with the caller among
+// them. Tasks are handed out one by one, so a body must not care which thread runs it. When the
+// pool is in use by another caller, or in a forked child whose workers do not exist, the caller
+// does everything itself. Exceptions must not leave body.
+void parallel_for(std::int64_t tasks, int threads, const std::function<void(std::int64_t)>& body);
+
+}  // namespace nervure

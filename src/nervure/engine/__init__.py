@@ -1,0 +1,19 @@
+"""How a topology runs: plan once, sweep many times."""
+
+from nervure.engine.activations import ACTIVATIONS, Activation, activation_codes
+from nervure.engine.plan import Plan, build_plan, plan
+from nervure.engine.sweeping import Adjoint, SolveStatus, Sweep, adjoint, sweep
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "Adjoint",
+    "Plan",
+    "SolveStatus",
+    "Sweep",
+    "activation_codes",
+    "adjoint",
+    "build_plan",
+    "plan",
+    "sweep",
+]

@@ -1,0 +1,183 @@
+"""Fixed points of one component: plain sweeps, damping, Anderson acceleration, Newton.
+
+Every function works on a batch of independent samples, shape (batch, nodes). A sample that has
+converged is frozen, one that turns into NaN keeps its best iterate so far, and no sample's result
+depends on another's. All return the best iterate with its *measured* residual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Step = Callable[[Tensor], Tensor]
+
+_ANDERSON_MEMORY = 5
+_NEWTON_STEPS = 50
+_BACKTRACKS = 12
+# Newton's dense Jacobians are formed for as many samples at once as fit into this many entries.
+_JACOBIAN_ENTRIES = 2**25
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """What a solver found.
+
+    Attributes
+    ----------
+    value : Tensor, shape (batch, nodes)
+        Best iterate of each sample.
+    residual : Tensor, shape (batch,)
+        max |step(value) - value| / max(floor, max |value|) of each sample; infinite where no
+        finite iterate was seen.
+    sweeps : int
+        Evaluations of the map.
+    """
+
+    value: Tensor
+    residual: Tensor
+    sweeps: int
+
+
+def scaled_residual(change: Tensor, value: Tensor, floor: float) -> Tensor:
+    """Largest |change| of each sample relative to max(floor, largest |value|), NaN as infinity."""
+    largest = change.abs().amax(1)
+    scale = value.abs().amax(1).clamp_min(floor)
+    residual = torch.where(largest == 0, largest, largest / scale)
+    return torch.where(residual.isfinite(), residual, torch.inf)
+
+
+class _Best:
+    """Keeps each sample's best iterate and stops changing it once it is good enough."""
+
+    def __init__(self, start: Tensor, tolerance: float, floor: float) -> None:
+        self.value = start.clone()
+        self.residual = torch.full_like(start[:, 0], torch.inf)
+        self.tolerance = tolerance
+        self.floor = floor
+        self.sweeps = 0
+
+    def see(self, value: Tensor, image: Tensor) -> bool:
+        """Take note of an iterate and its image; True when every sample is done."""
+        self.sweeps += 1
+        residual = scaled_residual(image - value, value, self.floor)
+        better = (residual < self.residual) & (self.residual > self.tolerance)
+        self.value = torch.where(better[:, None], value, self.value)
+        self.residual = torch.where(better, residual, self.residual)
+        return bool((self.residual <= self.tolerance).all())
+
+    def result(self) -> FixedPoint:
+        return FixedPoint(self.value, self.residual, self.sweeps)
+
+
+def sweep_until_still(
+    step: Step,
+    start: Tensor,
+    *,
+    tolerance: float,
+    max_sweeps: int,
+    floor: float = 1.0,
+    damping: float = 1.0,
+) -> FixedPoint:
+    """Iterate x <- x + damping (step(x) - x)."""
+    best = _Best(start, tolerance, floor)
+    x = start
+    for _ in range(max_sweeps):
+        image = step(x)
+        if best.see(x, image):
+            break
+        x = image if damping == 1.0 else x + damping * (image - x)
+    return best.result()
+
+
+def anderson(
+    step: Step, start: Tensor, *, tolerance: float, max_sweeps: int, floor: float = 1.0
+) -> FixedPoint:
+    """Anderson acceleration, type II with a memory of five (Walker and Ni 2011)."""
+    best = _Best(start, tolerance, floor)
+    x, previous_x, previous_g = start, None, None
+    moves: list[Tensor] = []
+    changes: list[Tensor] = []
+    for _ in range(max_sweeps):
+        image = step(x)
+        g = image - x
+        if best.see(x, image):
+            break
+        if previous_x is not None and previous_g is not None:
+            moves = [*moves, x - previous_x][-_ANDERSON_MEMORY:]
+            changes = [*changes, g - previous_g][-_ANDERSON_MEMORY:]
+        previous_x, previous_g = x, g
+        x = image
+        if moves:
+            dg, dx = torch.stack(changes, 2), torch.stack(moves, 2)
+            gram = dg.mT @ dg
+            ridge = 1e-10 * gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-30)
+            gram = gram + ridge[:, None, None] * torch.eye(
+                gram.shape[1], dtype=x.dtype, device=x.device
+            )
+            weights, _info = torch.linalg.solve_ex(gram, dg.mT @ g[:, :, None])
+            x = image - ((dx + dg) @ weights)[:, :, 0]
+        # A sample that blew up starts again from its best iterate.
+        x = torch.where(x.isfinite().all(1, keepdim=True), x, best.value)
+    return best.result()
+
+
+def newton(
+    step: Step,
+    jacobian: Callable[[Tensor, Tensor], Tensor],
+    start: Tensor,
+    *,
+    tolerance: float,
+    floor: float = 1.0,
+) -> FixedPoint:
+    """Newton's method on x - step(x) = 0 with backtracking; semismooth where f has kinks.
+
+    Parameters
+    ----------
+    step : callable
+        The map, (batch, nodes) -> (batch, nodes).
+    jacobian : callable
+        (x, rows) -> derivative of the map at x[rows], shape (rows, nodes, nodes), its second axis
+        the component of the image.
+    start : Tensor, shape (batch, nodes)
+        First iterate.
+    tolerance, floor : float
+        As in the other solvers.
+
+    Notes
+    -----
+    O(nodes^3) per sample and step.
+    """
+    size = start.shape[1]
+    at_once = max(1, _JACOBIAN_ENTRIES // max(1, size * size))
+    identity = torch.eye(size, dtype=start.dtype, device=start.device)
+    best = _Best(start, tolerance, floor)
+    x, image = start, step(start)
+    for _ in range(_NEWTON_STEPS):
+        if best.see(x, image):
+            break
+        wanted = best.residual > tolerance
+        g = image - x
+        move = torch.zeros_like(x)
+        for rows in wanted.nonzero()[:, 0].split(at_once):
+            solved, _info = torch.linalg.solve_ex(identity - jacobian(x, rows), g[rows, :, None])
+            move[rows] = solved[:, :, 0]
+        move = torch.where(move.isfinite().all(1, keepdim=True), move, g)
+        norm = g.norm(dim=1)
+        length = torch.ones_like(norm)
+        for _ in range(_BACKTRACKS):
+            trial = x + length[:, None] * move
+            trial_image = step(trial)
+            accepted = (trial_image - trial).norm(dim=1) <= (1 - 1e-4 * length) * norm
+            if bool((accepted | ~wanted).all()):
+                break
+            length = torch.where(accepted, length, 0.5 * length)
+        usable = trial_image.isfinite().all(1, keepdim=True) & wanted[:, None]
+        x = torch.where(usable, trial, x)
+        image = torch.where(usable, trial_image, image)
+    else:
+        best.see(x, image)
+    return best.result()

@@ -1,0 +1,310 @@
+"""`sweep` and `adjoint`: the engine as plain functions on tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+from torch import Tensor
+
+from nervure.engine import native, ops
+from nervure.engine.activations import DEFAULT_LEAK
+from nervure.engine.plan import Plan
+from nervure.errors import EngineError
+
+Backend = Literal["auto", "native", "reference"]
+OnFailure = Literal["raise", "flag"]
+
+DEFAULT_MAX_SWEEPS = 200
+# What a float of the dtype resolves comfortably; training needs no more (see docs/engine.md).
+_TOLERANCE = {
+    torch.float64: 1e-9,
+    torch.float32: 1e-4,
+    torch.float16: 1e-2,
+    torch.bfloat16: 3e-2,
+}
+
+
+@dataclass(frozen=True)
+class SolveStatus:
+    """How a sweep went.
+
+    Attributes
+    ----------
+    sweeps : int
+        Most sweeps any sample needed in any component (0 for an acyclic graph).
+    residual : float
+        Worst max |f(z(a)) - a| / max(1, max |a|) over samples and components.
+    converged : Tensor of bool, shape (batch,)
+        Which samples are solved.
+    recovered : int
+        Samples that plain sweeps did not solve and the fallback chain did.
+    """
+
+    sweeps: int
+    residual: float
+    converged: Tensor
+    recovered: int
+
+    @property
+    def lost(self) -> int:
+        """Number of samples not solved."""
+        return int((~self.converged).sum())
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Result of `sweep`.
+
+    Attributes
+    ----------
+    output : Tensor, shape (batch, outputs)
+        Values a of the output nodes; differentiable.
+    status : SolveStatus
+    state : Tensor
+        Values of all nodes in the backend's layout (`values` gives them as rows).
+    slope, converged : Tensor
+        What the adjoint needs besides.
+    backend : str
+        Backend that ran.
+    """
+
+    output: Tensor
+    status: SolveStatus
+    state: Tensor
+    slope: Tensor
+    backend: str
+
+    @property
+    def values(self) -> Tensor:
+        """Values of all nodes, shape (batch, nodes), detached."""
+        if self.backend == "native":
+            return native.to_rows(self.state, len(self.output))
+        return self.state
+
+
+def default_tolerance(dtype: torch.dtype) -> float:
+    """Tolerance used when none is given."""
+    if dtype not in _TOLERANCE:
+        raise EngineError(f"expected a real floating dtype, got {dtype}")
+    return _TOLERANCE[dtype]
+
+
+def choose_backend(backend: str, drive: Tensor) -> str:
+    """Resolve "auto" and refuse a native run that cannot be."""
+    if backend == "auto":
+        return "native" if native.supports(drive) else "reference"
+    if backend == "native" and not native.supports(drive):
+        raise EngineError(
+            f"the native backend runs float32 and float64 on the CPU, got {drive.dtype} on "
+            f"{drive.device}; use backend='auto' or 'reference'"
+        )
+    if backend not in ("native", "reference"):
+        raise EngineError(f"unknown backend {backend!r}; choose auto, native or reference")
+    return backend
+
+
+def check_arguments(plan: Plan, drive: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    """Refuse shapes and dtypes that do not fit, naming what was expected and what came."""
+    problems = []
+    if drive.dim() != 2 or drive.shape[1] != plan.num_inputs:
+        problems.append(f"drive: expected (batch, {plan.num_inputs}), got {tuple(drive.shape)}")
+    if weight.dim() == 2:
+        if tuple(weight.shape) != (plan.nodes, plan.nodes):
+            problems.append(
+                f"dense weight: expected ({plan.nodes}, {plan.nodes}), got {tuple(weight.shape)}"
+            )
+        if bias is not None:
+            problems.append("bias: a dense weight carries the biases on its diagonal; pass None")
+    elif tuple(weight.shape) != (plan.edges,):
+        problems.append(f"weight: expected ({plan.edges},), got {tuple(weight.shape)}")
+    if bias is not None and tuple(bias.shape) != (plan.nodes,):
+        problems.append(f"bias: expected ({plan.nodes},), got {tuple(bias.shape)}")
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        if tensor is not None and (tensor.dtype, tensor.device) != (drive.dtype, drive.device):
+            problems.append(
+                f"{name}: expected {drive.dtype} on {drive.device} like the drive, got "
+                f"{tensor.dtype} on {tensor.device}"
+            )
+    if problems:
+        raise EngineError("; ".join(problems))
+
+
+def sweep(
+    plan: Plan,
+    weight: Tensor,
+    drive: Tensor,
+    bias: Tensor | None = None,
+    *,
+    backend: Backend = "auto",
+    tolerance: float | None = None,
+    max_sweeps: int = DEFAULT_MAX_SWEEPS,
+    leak: float = DEFAULT_LEAK,
+    on_failure: OnFailure = "raise",
+) -> Sweep:
+    """Solve z = u + b + W a, a = f(z) on a planned graph.
+
+    Acyclic parts are computed exactly in one pass. Inside a strongly connected component the
+    values are an equilibrium (a steady state, not one step per edge), found by Gauss-Seidel sweeps
+    and checked by its true residual; samples that do not settle are tried with damped sweeps,
+    Anderson acceleration and Newton's method.
+
+    Parameters
+    ----------
+    plan : Plan
+        From `nervure.engine.plan`.
+    weight : Tensor, shape (edges,) or (nodes, nodes)
+        One weight per edge in edge order; or a dense matrix [target, source] from which the
+        plan's edges are read, whose diagonal holds the biases and whose gradient is dense: that
+        of every possible edge, present or absent.
+    drive : Tensor, shape (batch, inputs)
+        u of the input nodes, in the order of `topology.inputs`.
+    bias : Tensor, shape (nodes,), optional
+    backend : {"auto", "native", "reference"}
+    tolerance : float, optional
+        On max |f(z(a)) - a| / max(1, max |a|) per sample and component; 1e-4 for float32 and 1e-9
+        for float64 by default. The adjoint is solved to the same tolerance, relative to its size.
+    max_sweeps : int
+        Limit on sweeps before the fallback chain starts, and of each of its stages.
+    leak : float
+        Slope of leaky relu below zero, at least 0.
+    on_failure : {"raise", "flag"}
+        Whether unsolved samples raise, or are only flagged in the status. Flagged samples give
+        their best iterate and no gradient.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    ConvergenceError
+        If an equilibrium is not found and `on_failure` is "raise".
+    EngineError
+        If shapes, dtypes or options do not fit.
+
+    Notes
+    -----
+    Cost O(batch * edges * sweeps); no dense matrix is formed. Paper: neural-modules, eq. 3; the
+    gradient is the exact implicit one, eq. 4-8.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nervure import Topology, engine
+    >>> plan = engine.plan(Topology.from_edges([(0, 1), (1, 0)], inputs=[0, 1], outputs=[0, 1]))
+    >>> weight, drive = torch.tensor([0.5, 0.5]), torch.tensor([[1.0, 0.0]])
+    >>> engine.sweep(plan, weight, drive).output.round(decimals=2)
+    tensor([[1.3300, 0.6700]])
+    """
+    check_arguments(plan, drive, weight, bias)
+    check_options(tolerance, max_sweeps, leak, on_failure)
+    chosen = choose_backend(backend, drive)
+    output, state, slope, converged, stats = cast(
+        tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+        ops.sweep(
+            drive,
+            weight,
+            bias,
+            plan.packed,
+            plan.nodes,
+            plan.num_outputs,
+            plan.keeps_slope,
+            chosen,
+            default_tolerance(drive.dtype) if tolerance is None else tolerance,
+            max_sweeps,
+            leak,
+            on_failure == "raise",
+        ),
+    )
+    return Sweep(output, status_of(converged, stats), state, slope, chosen)
+
+
+def check_options(tolerance: float | None, max_sweeps: int, leak: float, on_failure: str) -> None:
+    """Refuse options outside their ranges."""
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise EngineError(f"tolerance: expected between 0 and 1, got {tolerance}")
+    if max_sweeps < 1:
+        raise EngineError(f"max_sweeps: expected at least 1, got {max_sweeps}")
+    if not 0 <= leak <= 1:
+        raise EngineError(f"leak: expected between 0 and 1, got {leak}")
+    if on_failure not in ("raise", "flag"):
+        raise EngineError(f"on_failure: expected 'raise' or 'flag', got {on_failure!r}")
+
+
+def status_of(converged: Tensor, stats: Tensor) -> SolveStatus:
+    """Read the operator's status tensors."""
+    sweeps, residual, _, _, recovered = stats.tolist()
+    return SolveStatus(int(sweeps), residual, converged, int(recovered))
+
+
+@dataclass(frozen=True)
+class Adjoint:
+    """Result of `adjoint`: gradients of the loss.
+
+    Attributes
+    ----------
+    drive : Tensor, shape (batch, inputs)
+    weight : Tensor, as the weight given
+    bias : Tensor, shape (nodes,); empty for a dense weight, which carries it on its diagonal
+    sweeps : int
+    residual : float
+    """
+
+    drive: Tensor
+    weight: Tensor
+    bias: Tensor
+    sweeps: int
+    residual: float
+
+
+def adjoint(
+    plan: Plan,
+    weight: Tensor,
+    solution: Sweep,
+    grad_output: Tensor,
+    *,
+    tolerance: float | None = None,
+    max_sweeps: int = DEFAULT_MAX_SWEEPS,
+    leak: float = DEFAULT_LEAK,
+    on_failure: OnFailure = "raise",
+) -> Adjoint:
+    """Solve l = g + W^T d, d = f'(z) l, the walk on the reversed graph, and form the gradients.
+
+    Autograd calls this by itself in ``loss.backward()``; it is here for those who work without.
+
+    Parameters
+    ----------
+    plan, weight, tolerance, max_sweeps, leak, on_failure
+        As in `sweep`.
+    solution : Sweep
+        What `sweep` returned.
+    grad_output : Tensor, shape (batch, outputs)
+        dL/da of the output nodes.
+
+    Returns
+    -------
+    Adjoint
+        Exact implicit gradients, to the tolerance (paper: neural-modules, eq. 4-8).
+    """
+    check_options(tolerance, max_sweeps, leak, on_failure)
+    grad_drive, grad_weight, grad_bias, stats = cast(
+        tuple[Tensor, Tensor, Tensor, Tensor],
+        ops.adjoint(
+            grad_output,
+            weight.detach(),
+            solution.state,
+            solution.slope,
+            solution.status.converged,
+            plan.packed,
+            plan.num_inputs,
+            solution.backend,
+            default_tolerance(weight.dtype) if tolerance is None else tolerance,
+            max_sweeps,
+            leak,
+            on_failure == "raise",
+        ),
+    )
+    sweeps, residual, *_ = stats.tolist()
+    return Adjoint(grad_drive, grad_weight, grad_bias, int(sweeps), residual)
