@@ -39,7 +39,7 @@ def raise_forward_failure(
     raise ConvergenceError(
         f"no equilibrium found for {lost} of {len(converged)} samples: component {component} "
         f"({size} nodes) stands at residual {residual:.2g} after {sweeps:.0f} sweeps, damped "
-        f"sweeps, Anderson and Newton. {cause}",
+        f"sweeps, Anderson, Newton and continuation. {cause}",
         component=component,
         component_size=size,
         residual=residual,

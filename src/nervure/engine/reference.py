@@ -6,6 +6,7 @@ whose equilibrium plain sweeps do not find.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,14 @@ from torch import Tensor
 
 from nervure.engine.activations import apply_slope, apply_value
 from nervure.engine.plan import Sections, sections
-from nervure.engine.solvers import FixedPoint, anderson, newton, scaled_residual, sweep_until_still
+from nervure.engine.solvers import (
+    FixedPoint,
+    anderson,
+    newton,
+    pseudo_transient,
+    scaled_residual,
+    sweep_until_still,
+)
 
 # Newton and the direct adjoint solve form dense Jacobians; beyond this many nodes they do not.
 DENSE_LIMIT = 4096
@@ -187,11 +195,13 @@ def forward(
 def _recover(
     block: _Block, codes: Tensor, base: Tensor, tolerance: float, max_sweeps: int, leak: float
 ) -> FixedPoint:
-    """Damped sweeps, then Anderson, then Newton, each on the samples the last one left."""
+    """Damped sweeps, Anderson, Newton, continuation: each on the samples the last one left."""
     everyone = torch.arange(len(base), device=base.device)
     best = FixedPoint(torch.zeros_like(base), torch.full_like(base[:, 0], torch.inf), 0)
-    for stage in ("damped", "anderson", "newton"):
-        rows = everyone[best.residual > tolerance]
+    # No solver mends a drive that is not finite.
+    solvable = base.isfinite().all(1)
+    for stage in ("damped", "anderson", "newton", "continuation"):
+        rows = everyone[solvable & (best.residual > tolerance)]
         if not len(rows):
             break
         drive = base[rows]
@@ -207,7 +217,9 @@ def _recover(
         elif stage == "anderson":
             found = anderson(step, start, tolerance=tolerance, max_sweeps=max_sweeps)
         elif len(block.nodes) <= DENSE_LIMIT:
-            found = _newton(block, codes, drive, best.value[rows], tolerance, leak)
+            solver = newton if stage == "newton" else pseudo_transient
+            start = best.value[rows] if stage == "newton" else start
+            found = _by_jacobian(solver, block, codes, drive, start, tolerance, leak)
         else:
             break
         better = found.residual < best.residual[rows]
@@ -218,8 +230,14 @@ def _recover(
     return best
 
 
-def _newton(
-    block: _Block, codes: Tensor, drive: Tensor, start: Tensor, tolerance: float, leak: float
+def _by_jacobian(
+    solver: Callable[..., FixedPoint],
+    block: _Block,
+    codes: Tensor,
+    drive: Tensor,
+    start: Tensor,
+    tolerance: float,
+    leak: float,
 ) -> FixedPoint:
     matrix = block.matrix()
 
@@ -230,7 +248,7 @@ def _newton(
         z = drive[rows] + block.push(x[rows])
         return apply_slope(codes, z, leak)[:, :, None] * matrix
 
-    return newton(step, jacobian, start, tolerance=tolerance)
+    return solver(step, jacobian, start, tolerance=tolerance)
 
 
 def adjoint(

@@ -1,4 +1,4 @@
-"""Fixed points of one component: plain sweeps, damping, Anderson acceleration, Newton.
+"""Fixed points of one component: sweeps, damping, Anderson acceleration, Newton, continuation.
 
 Every function works on a batch of independent samples, shape (batch, nodes). A sample that has
 converged is frozen, one that turns into NaN keeps its best iterate so far, and no sample's result
@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 Step = Callable[[Tensor], Tensor]
+Jacobian = Callable[[Tensor, Tensor], Tensor]
 
 _ANDERSON_MEMORY = 5
 _NEWTON_STEPS = 50
 _BACKTRACKS = 12
+_TRANSIENT_STEPS = 200
 # Newton's dense Jacobians are formed for as many samples at once as fit into this many entries.
 _JACOBIAN_ENTRIES = 2**25
 
@@ -127,7 +129,7 @@ def anderson(
 
 def newton(
     step: Step,
-    jacobian: Callable[[Tensor, Tensor], Tensor],
+    jacobian: Jacobian,
     start: Tensor,
     *,
     tolerance: float,
@@ -151,9 +153,6 @@ def newton(
     -----
     O(nodes^3) per sample and step.
     """
-    size = start.shape[1]
-    at_once = max(1, _JACOBIAN_ENTRIES // max(1, size * size))
-    identity = torch.eye(size, dtype=start.dtype, device=start.device)
     best = _Best(start, tolerance, floor)
     x, image = start, step(start)
     for _ in range(_NEWTON_STEPS):
@@ -161,11 +160,7 @@ def newton(
             break
         wanted = best.residual > tolerance
         g = image - x
-        move = torch.zeros_like(x)
-        for rows in wanted.nonzero()[:, 0].split(at_once):
-            solved, _info = torch.linalg.solve_ex(identity - jacobian(x, rows), g[rows, :, None])
-            move[rows] = solved[:, :, 0]
-        move = torch.where(move.isfinite().all(1, keepdim=True), move, g)
+        move = _newton_move(jacobian, x, g, wanted, torch.zeros_like(g[:, 0]))
         norm = g.norm(dim=1)
         length = torch.ones_like(norm)
         for _ in range(_BACKTRACKS):
@@ -180,4 +175,52 @@ def newton(
         image = torch.where(usable, trial_image, image)
     else:
         best.see(x, image)
+    return best.result()
+
+
+def _newton_move(
+    jacobian: Jacobian, x: Tensor, g: Tensor, wanted: Tensor, inertia: Tensor
+) -> Tensor:
+    """Solve ((1 + inertia) I - J) move = g for the wanted samples; g itself where that fails."""
+    size = x.shape[1]
+    at_once = max(1, _JACOBIAN_ENTRIES // max(1, size * size))
+    identity = torch.eye(size, dtype=x.dtype, device=x.device)
+    move = torch.zeros_like(x)
+    for rows in wanted.nonzero()[:, 0].split(at_once):
+        matrix = (1 + inertia[rows])[:, None, None] * identity - jacobian(x, rows)
+        solved, _info = torch.linalg.solve_ex(matrix, g[rows, :, None])
+        move[rows] = solved[:, :, 0]
+    return torch.where(move.isfinite().all(1, keepdim=True), move, g)
+
+
+def pseudo_transient(
+    step: Step, jacobian: Jacobian, start: Tensor, *, tolerance: float, floor: float = 1.0
+) -> FixedPoint:
+    """Follow dx/dt = step(x) - x to rest with implicit Euler steps that grow as it calms down.
+
+    It may climb over the local minima of the residual in which Newton's line search ends (Kelley
+    and Keyes 1998, Convergence analysis of pseudo-transient continuation, SIAM J. Numer. Anal.).
+
+    Parameters
+    ----------
+    step, jacobian, start, tolerance, floor
+        As in `newton`.
+
+    Notes
+    -----
+    O(nodes^3) per sample and step.
+    """
+    best = _Best(start, tolerance, floor)
+    x, image = start, step(start)
+    time_step = torch.ones_like(x[:, 0])
+    for _ in range(_TRANSIENT_STEPS):
+        if best.see(x, image):
+            break
+        g = image - x
+        move = _newton_move(jacobian, x, g, best.residual > tolerance, 1 / time_step)
+        x = x + move
+        image = step(x)
+        # Switched evolution relaxation: the step grows as the residual falls, within bounds.
+        ratio = g.norm(dim=1) / (image - x).norm(dim=1).clamp_min(1e-300)
+        time_step = (time_step * ratio.nan_to_num(1.0).clamp(0.5, 4.0)).clamp(1e-3, 1e12)
     return best.result()

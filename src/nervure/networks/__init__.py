@@ -1,0 +1,6 @@
+"""What runs on a topology: torch modules."""
+
+from nervure.networks.graph_layer import GraphLayer
+from nervure.networks.neural_modules import NeuralModules
+
+__all__ = ["GraphLayer", "NeuralModules"]

@@ -1,0 +1,70 @@
+"""The contract of a rule: what rewires a network while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nervure.topology import Topology
+
+
+@dataclass(frozen=True)
+class Rewiring:
+    """What one rule step changed.
+
+    Attributes
+    ----------
+    before, after : Topology
+        Wiring before and after the step; the same object when nothing was examined.
+    """
+
+    before: Topology
+    after: Topology
+
+    @cached_property
+    def pruned(self) -> NDArray[np.int32]:
+        """Edges that went, shape (pruned, 2), columns source and target."""
+        return _missing(self.before, self.after)
+
+    @cached_property
+    def grown(self) -> NDArray[np.int32]:
+        """Edges that came, shape (grown, 2), columns source and target."""
+        return _missing(self.after, self.before)
+
+    @property
+    def changed(self) -> bool:
+        """Whether any edge went or came."""
+        return bool(len(self.pruned) or len(self.grown))
+
+
+def _missing(here: Topology, there: Topology) -> NDArray[np.int32]:
+    if here is there:
+        return np.empty((0, 2), dtype=np.int32)
+    return here.edges[here.edge_positions_in(there) < 0]
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """Rewires a network; used like a learning-rate scheduler.
+
+    A rule is made for one network and one optimizer, and `step` is called after each
+    ``optimizer.step()``::
+
+        loss.backward(); optimizer.step(); rule.step(); optimizer.zero_grad()
+    """
+
+    def step(self) -> Rewiring:
+        """Look at the network, rewire it if due, and say what changed."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed run needs besides network and optimizer."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
+        ...
