@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import copy
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nervure.engine.sweeping import DEFAULT_MAX_SWEEPS, OnFailure
 from nervure.errors import EngineError
 from nervure.networks.graph_layer import GraphLayer
+from nervure.networks.linear import linear
 from nervure.topology import Topology
 
 
@@ -93,7 +94,7 @@ class NeuralModules(nn.Module):
                 f"topology: expected {nodes} nodes, each an input and an output, got {topology!r}"
             )
         generator = None if seed is None else torch.Generator().manual_seed(seed)
-        self.encoder = _linear(inputs, nodes, generator)
+        self.encoder = linear(inputs, nodes, generator)
         self.core = GraphLayer(
             topology,
             activation=activation,
@@ -104,8 +105,21 @@ class NeuralModules(nn.Module):
             on_failure=on_failure,
             generator=generator,
         )
-        self.decoder = _linear(nodes, outputs, generator)
+        self.decoder = linear(nodes, outputs, generator)
         self.register_buffer("gamma", torch.zeros(()))
+
+    def config(self) -> dict[str, Any]:
+        """Arguments that build a network of the same shape; the rest is in its state dict."""
+        return {
+            "inputs": self.encoder.in_features,
+            "outputs": self.decoder.out_features,
+            "nodes": self.core.topology.num_nodes,
+            "storage": self.core.storage,
+            "contraction": self.core.contraction,
+            "tolerance": self.core.tolerance,
+            "max_sweeps": self.core.max_sweeps,
+            "on_failure": self.core.on_failure,
+        }
 
     @property
     def topology(self) -> Topology:
@@ -120,30 +134,8 @@ class NeuralModules(nn.Module):
         """Give the network for prediction: only the kept edges are stored; outputs are equal."""
         network = NeuralModules.__new__(NeuralModules)
         nn.Module.__init__(network)
-        network.encoder = _copy_of(self.encoder)
+        network.encoder = copy.deepcopy(self.encoder)
         network.core = self.core.compact()
-        network.decoder = _copy_of(self.decoder)
+        network.decoder = copy.deepcopy(self.decoder)
         network.register_buffer("gamma", self.gamma.clone())
         return network.train(self.training)
-
-
-def _linear(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
-    """Build a Linear with torch's own initial distribution, drawn from `generator`."""
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    bound = 1 / math.sqrt(inputs)
-    with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=generator)
-        layer.bias.uniform_(-bound, bound, generator=generator)
-    return layer
-
-
-def _copy_of(layer: nn.Linear) -> nn.Linear:
-    copy: nn.Linear = nn.utils.skip_init(
-        nn.Linear,
-        layer.in_features,
-        layer.out_features,
-        device=layer.weight.device,
-        dtype=layer.weight.dtype,
-    )
-    copy.load_state_dict(layer.state_dict())
-    return copy
