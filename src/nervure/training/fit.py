@@ -34,7 +34,9 @@ class TrainingOptions:
 
     Attributes
     ----------
-    epochs, batch_size : int
+    epochs : int
+    batch_size : int, optional
+        Samples per step; None chooses `automatic_batch_size`.
     learning_rate : float
         Of SGD at the start.
     momentum : float
@@ -51,7 +53,7 @@ class TrainingOptions:
     """
 
     epochs: int = 30
-    batch_size: int = 128
+    batch_size: int | None = None
     learning_rate: float = 0.1
     momentum: float = 0.5
     weight_decay: float = 0.0
@@ -63,7 +65,7 @@ class TrainingOptions:
         problems = []
         if self.epochs < 1:
             problems.append(f"epochs: expected at least 1, got {self.epochs}")
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             problems.append(f"batch_size: expected at least 1, got {self.batch_size}")
         if not 0 < self.learning_rate < float("inf"):
             problems.append(f"learning_rate: expected above 0, got {self.learning_rate}")
@@ -117,21 +119,31 @@ class Evaluation:
     error: float
 
 
-def rows_to_tensor(x: Rows, rows: NDArray[np.int64] | slice) -> Tensor:
-    """Take rows of dense or sparse data as a dense float32 tensor."""
+def automatic_batch_size(rows: int) -> int:
+    """Choose 128 samples, or fewer (at least 8) where an epoch would have under 30 steps."""
+    return min(128, max(8, rows // 30))
+
+
+def rows_to_tensor(x: Rows, rows: NDArray[np.int64] | slice, dtype: torch.dtype) -> Tensor:
+    """Take rows of dense or sparse data as a dense tensor."""
     part = x[rows]
     dense = part if isinstance(part, np.ndarray) else part.toarray()
-    return torch.from_numpy(np.ascontiguousarray(dense, dtype=np.float32))
+    return torch.from_numpy(np.ascontiguousarray(dense)).to(dtype)
+
+
+def _dtype_of(network: nn.Module) -> torch.dtype:
+    return next(network.parameters()).dtype
 
 
 def predict_values(network: nn.Module, x: Rows) -> Tensor:
     """Run the network on all rows, shape (rows, outputs), without gradients."""
     was_training = network.training
     network.eval()
+    dtype = _dtype_of(network)
     try:
         with torch.no_grad():
             parts = [
-                network(rows_to_tensor(x, slice(i, i + _EVALUATION_BATCH)))
+                network(rows_to_tensor(x, slice(i, i + _EVALUATION_BATCH), dtype))
                 for i in range(0, x.shape[0], _EVALUATION_BATCH)
             ]
     finally:
@@ -216,7 +228,8 @@ def fit(
         momentum=options.momentum,
         weight_decay=options.weight_decay,
     )
-    steps_per_epoch = -(-len(y) // options.batch_size)
+    batch_size = options.batch_size or automatic_batch_size(len(y))
+    steps_per_epoch = -(-len(y) // batch_size)
     scheduler = (
         torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.epochs * steps_per_epoch)
         if options.schedule == "cosine"
@@ -225,7 +238,10 @@ def fit(
     active_rule = None if rule is None else rule(network, optimizer)
     layers = [m for m in network.modules() if isinstance(m, GraphLayer)]
     targets = torch.from_numpy(np.asarray(y))
+    if task == "regression":
+        targets = targets.to(_dtype_of(network))
     generator = np.random.default_rng(options.seed)
+    dtype = _dtype_of(network)
     fitted = Fitted()
     best: tuple[tuple[float, float], dict[str, Tensor]] | None = None
     begin = time.perf_counter()
@@ -234,9 +250,9 @@ def fit(
     try:
         for epoch in range(1, options.epochs + 1):
             watch = _EpochWatch(layers)
-            for rows in _batches(len(y), options.batch_size, generator):
+            for rows in _batches(len(y), batch_size, generator):
                 step += 1
-                output = network(rows_to_tensor(x, rows))
+                output = network(rows_to_tensor(x, rows, dtype))
                 loss = (
                     functional.cross_entropy(output, targets[rows])
                     if task == "classification"

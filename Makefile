@@ -1,0 +1,39 @@
+# Every chore is one command, and makes the virtual environment it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+SOURCES := CMakeLists.txt $(wildcard csrc/*)
+
+.PHONY: demo test lint bench docs clean
+
+demo: $(STAMP)
+	$(BIN)/nervure train neural-modules
+
+test: lint
+	$(BIN)/python -m pytest -n auto
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/neural_modules_step.py
+	$(BIN)/python benchmarks/topology_scale.py
+
+docs: $(STAMP)
+	$(BIN)/python -m pytest --doctest-modules src/nervure -q
+
+# Installed in place: the Python files are used from src, the extension is built anew when the C++
+# sources change. torch comes first and alone, so that nothing else decides its version.
+$(STAMP): pyproject.toml constraints.txt $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "nervure needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 1; }
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build dist runs

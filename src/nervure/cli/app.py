@@ -1,0 +1,56 @@
+"""The command's root: its subcommands, and how errors leave it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nervure.cli import data, inspect, predict, train
+from nervure.errors import NervureError
+
+app = typer.Typer(
+    name="nervure",
+    help="Train neural networks that learn their own wiring.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(train.app, name="train")
+app.add_typer(data.app, name="data")
+app.command("predict")(predict.predict)
+app.command("inspect")(inspect.inspect)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from nervure import __version__
+
+        typer.echo(f"nervure {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train neural networks that learn their own wiring."""
+
+
+def main() -> None:
+    """Run the command; errors that nervure foresees end it with one message and exit code 2."""
+    try:
+        app()
+    except NervureError as error:
+        Console(stderr=True, highlight=False).print("error:", str(error), style="red", markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted before anything was trained")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)

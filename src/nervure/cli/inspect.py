@@ -1,0 +1,84 @@
+"""`nervure inspect RUN`."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nervure.errors import RunError
+from nervure.jobs.predict import model_file
+from nervure.modules import module_statistics
+from nervure.training.checkpoint import load_model
+from nervure.training.run import Run
+
+
+def inspect(
+    run: Annotated[Path, typer.Argument(help="Run folder or model.safetensors file.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
+) -> None:
+    """Say what a run trained: settings, figures, wiring, modules, files."""
+    facts = _facts(run)
+    if as_json:
+        sys.stdout.write(json.dumps(facts) + "\n")
+        return
+    table = Table(title=str(run), show_header=False)
+    table.add_column("")
+    table.add_column("", overflow="fold")
+    for key, value in facts.items():
+        table.add_row(key.replace("_", " "), _shown(value))
+    Console().print(table)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if path.is_dir():
+        run = Run.open(path)
+        facts["status"] = run.status
+        for key in ("method", "dataset", "task", "seed", "nodes", "keep", "alpha", "penalty"):
+            if key in run.config:
+                facts[key] = run.config[key]
+        result = run.result or {}
+        for key in ("test_error", "test_rmse", "baseline_test_error", "baseline_test_rmse"):
+            if key in result:
+                facts[key] = result[key]
+        facts["epochs"] = len(run.epochs())
+        if not run.model_path.exists():
+            if not facts["epochs"]:
+                raise RunError(f"the run in {path} has recorded nothing yet")
+            return facts
+    file = model_file(path)
+    loaded = load_model(file)
+    topology = getattr(loaded.network, "topology", None)
+    facts["parameters"] = sum(p.numel() for p in loaded.network.parameters())
+    facts["file_bytes"] = file.stat().st_size
+    if topology is not None:
+        modules = module_statistics(topology)
+        facts |= {
+            "nodes": topology.num_nodes,
+            "edges": topology.num_edges,
+            "density": topology.density,
+            "depth": topology.depth,
+            "modules": modules.count,
+            "module_sizes": list(modules.sizes),
+            "nodes_in_modules": modules.covered,
+            "balance": None if math.isnan(modules.balance) else modules.balance,
+        }
+    return facts
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        most = 20
+        return ", ".join(map(str, value[:most])) + (", ..." if len(value) > most else "")
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,42 @@
+"""`nervure predict RUN --data FILE`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nervure.errors import RunError
+from nervure.jobs import predict_table, write_predictions
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Run folder or model.safetensors file.")],
+    data: Annotated[Path, typer.Option(help="CSV, Parquet or NPZ file with the same columns.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="CSV file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
+) -> None:
+    """Predict every row of a table with a trained run."""
+    if output.exists() and not force:
+        raise RunError(f"{output} exists; pass --force to replace it, or choose another name")
+    predictions = predict_table(run, data)
+    write_predictions(predictions, output, force=force)
+    if as_json:
+        summary = {
+            "rows": len(predictions.labels),
+            "output": str(output),
+            "warnings": list(predictions.warnings),
+        }
+        sys.stdout.write(json.dumps(summary) + "\n")
+        return
+    console = Console(stderr=True)
+    for warning in predictions.warnings:
+        console.print(f"note: {warning}", highlight=False, markup=False)
+    typer.echo(f"{len(predictions.labels)} predictions written to {output}")

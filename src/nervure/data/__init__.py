@@ -1,0 +1,28 @@
+"""Data by name or from a file: loaded, split and encoded."""
+
+from nervure.data.dataset import Dataset
+from nervure.data.encoding import ArrayEncoder, TableEncoder, encoder_from_json
+from nervure.data.prepare import Prepared, TableSource, open_source, prepare
+from nervure.data.registry import DatasetInfo, list_datasets, load
+from nervure.data.splits import Split, split_rows
+from nervure.data.tables import Column, Table, detect_task, read_table
+
+__all__ = [
+    "ArrayEncoder",
+    "Column",
+    "Dataset",
+    "DatasetInfo",
+    "Prepared",
+    "Split",
+    "Table",
+    "TableEncoder",
+    "TableSource",
+    "detect_task",
+    "encoder_from_json",
+    "list_datasets",
+    "load",
+    "open_source",
+    "prepare",
+    "read_table",
+    "split_rows",
+]

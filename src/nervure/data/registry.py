@@ -1,0 +1,143 @@
+"""Find datasets: in the data folder, in the cache, or at the official source."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from nervure.data.catalogue import CATALOGUE, Entry, find_entry
+from nervure.data.dataset import Dataset
+from nervure.data.download import Opener, fetch
+from nervure.data.official import load_official
+from nervure.data.repacked import load_repacked, pixel_names
+from nervure.errors import DataError
+
+DATA_VARIABLE = "NERVURE_DATA"
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """One line of the list of datasets.
+
+    Attributes
+    ----------
+    name, citation, licence : str
+    rows, features, classes : int
+    subset : str or None
+        What part of the published data it is, if not all.
+    found : str
+        Where it is, or would come from.
+    """
+
+    name: str
+    rows: int
+    features: int
+    classes: int
+    subset: str | None
+    found: str
+    citation: str
+    licence: str
+
+
+def data_folders(root: Path | None = None) -> list[Path]:
+    """Folders searched, in order: `root`, ``NERVURE_DATA``, the user's cache."""
+    folders = [] if root is None else [root]
+    named = os.environ.get(DATA_VARIABLE)
+    if named:
+        folders.append(Path(named))
+    return [*folders, cache_folder()]
+
+
+def cache_folder() -> Path:
+    """Folder downloads are kept in: ``$XDG_CACHE_HOME/nervure``, or ``~/.cache/nervure``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "nervure"
+
+
+def _local(entry: Entry, root: Path | None) -> Path | None:
+    if entry.repacked is None:
+        return None
+    paths = (folder / entry.repacked for folder in data_folders(root))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def list_datasets(root: Path | None = None) -> list[DatasetInfo]:
+    """List every known dataset and where it is, without loading any."""
+    infos = []
+    for entry in CATALOGUE.values():
+        path = _local(entry, root)
+        if entry.name == "digits":
+            found = "scikit-learn"
+        elif path is not None:
+            found = str(path)
+        elif entry.official:
+            found = f"would be downloaded from {entry.official[0].url.split('/')[2]}"
+        else:
+            found = f"not here: put {entry.repacked} into {DATA_VARIABLE}"
+        # What is downloaded is the whole set, whatever part a repacked file holds.
+        subset = entry.subset if path is not None or not entry.official else None
+        infos.append(
+            DatasetInfo(
+                entry.name, entry.rows, entry.features, entry.classes, subset, found,
+                entry.citation, entry.licence,
+            )
+        )  # fmt: skip
+    return infos
+
+
+def load(name: str, *, root: Path | None = None, opener: Opener | None = None) -> Dataset:
+    """Load a dataset by name.
+
+    Parameters
+    ----------
+    name : str
+        As in `list_datasets`; dashes and underscores are the same.
+    root : Path, optional
+        Folder searched before ``NERVURE_DATA`` and the cache.
+    opener : callable, optional
+        Opens URLs; `urllib.request.urlopen` by default.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        For an unknown name, a damaged file, or data that is neither here nor downloadable.
+    """
+    entry = find_entry(name)
+    if entry.name == "digits":
+        return _digits(entry)
+    path = _local(entry, root)
+    if path is not None:
+        return load_repacked(entry, path)
+    if not entry.official:
+        raise DataError(
+            f"{entry.name} is not here and has no single official file to download: put "
+            f"{entry.repacked} into a folder and set {DATA_VARIABLE} to it"
+        )
+    folder = cache_folder() / entry.name
+    files = [
+        fetch(official, folder) if opener is None else fetch(official, folder, opener=opener)
+        for official in entry.official
+    ]
+    return load_official(entry, files)
+
+
+def _digits(entry: Entry) -> Dataset:
+    x, y = load_digits(return_X_y=True)
+    return Dataset(
+        name="digits",
+        x=(x / 16.0).astype(np.float32),
+        y=y.astype(np.int64),
+        task="classification",
+        class_names=tuple(str(i) for i in range(10)),
+        feature_names=pixel_names(64),
+        image_shape=(8, 8),
+        citation=entry.citation,
+    )
