@@ -108,20 +108,26 @@ std::vector<std::int32_t> condensation_levels(const Csr& g, const Components& c)
 
 Transposed transpose(const Csr& g) {
   Transposed t;
+  t.indptr.resize(static_cast<std::size_t>(g.nodes) + 1);
+  t.targets.resize(g.edges());
+  t.edge.resize(g.edges());
+  transpose_into(g, t.indptr.data(), t.targets.data(), t.edge.data());
+  return t;
+}
+
+void transpose_into(const Csr& g, std::int32_t* indptr, std::int32_t* targets,
+                    std::int32_t* edge) {
   const std::int32_t edges = g.edges();
-  t.indptr.assign(static_cast<std::size_t>(g.nodes) + 1, 0);
-  t.targets.resize(edges);
-  t.edge.resize(edges);
-  for (std::int32_t k = 0; k < edges; ++k) ++t.indptr[g.neighbours[k] + 1];
-  for (std::int32_t v = 0; v < g.nodes; ++v) t.indptr[v + 1] += t.indptr[v];
-  std::vector<std::int32_t> cursor(t.indptr.begin(), t.indptr.end() - 1);
+  std::fill(indptr, indptr + g.nodes + 1, 0);
+  for (std::int32_t k = 0; k < edges; ++k) ++indptr[g.neighbours[k] + 1];
+  for (std::int32_t v = 0; v < g.nodes; ++v) indptr[v + 1] += indptr[v];
+  std::vector<std::int32_t> cursor(indptr, indptr + g.nodes);
   for (std::int32_t v = 0; v < g.nodes; ++v)
     for (std::int32_t k = g.indptr[v]; k < g.indptr[v + 1]; ++k) {
       const std::int32_t at = cursor[g.neighbours[k]]++;
-      t.targets[at] = v;
-      t.edge[at] = k;
+      targets[at] = v;
+      edge[at] = k;
     }
-  return t;
 }
 
 std::vector<std::uint8_t> reachable(const Csr& g, const std::int32_t* seeds,

@@ -30,6 +30,9 @@ void check_csr(std::int64_t indptr_size, const std::int32_t* indptr, std::int64_
 Components strong_components(const Csr& incoming);
 std::vector<std::int32_t> condensation_levels(const Csr& incoming, const Components& components);
 Transposed transpose(const Csr& incoming);
+// The same into memory of the right sizes: nodes + 1, edges, edges.
+void transpose_into(const Csr& incoming, std::int32_t* indptr, std::int32_t* targets,
+                    std::int32_t* edge);
 std::vector<std::uint8_t> reachable(const Csr& adjacency, const std::int32_t* seeds,
                                     std::int64_t num_seeds);
 

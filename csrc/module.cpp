@@ -118,7 +118,7 @@ auto select_largest(Array2<const T> matrix, std::int64_t k) {
 
 auto build_plan(IntArray indptr, IntArray sources, IntArray inputs, IntArray outputs,
                 IntArray activation) {
-  std::vector<std::int32_t> packed;
+  nervure::PackedPlan packed;
   {
     nb::gil_scoped_release release;
     const nervure::Csr g = csr_of(indptr, sources);
@@ -127,9 +127,12 @@ auto build_plan(IntArray indptr, IntArray sources, IntArray inputs, IntArray out
     packed = nervure::build_plan(
         g, {inputs.data(), inputs.data() + inputs.shape(0)},
         {outputs.data(), outputs.data() + outputs.shape(0)}, activation.data());
-    nervure::parse_plan(packed.data(), static_cast<std::int64_t>(packed.size()));
+    nervure::parse_plan(packed.data.get(), packed.size);
   }
-  return give(std::move(packed));
+  std::int32_t* data = packed.data.release();
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::int32_t*>(p); });
+  return nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>>(
+      data, {static_cast<std::size_t>(packed.size)}, owner);
 }
 
 // Shapes shared by the sweeps. Returns the number of chunks.

@@ -27,57 +27,59 @@ bool rises(const std::int32_t* indptr, std::int64_t count, std::int32_t end) {
 
 }  // namespace
 
-std::vector<std::int32_t> build_plan(const Csr& g, const std::vector<std::int32_t>& inputs,
-                                     const std::vector<std::int32_t>& outputs,
-                                     const std::int32_t* activation) {
-  Components c;
-  Transposed t;
-  parallel_for(2, g.edges() < kWorthTwoThreads ? 1 : 2, [&](std::int64_t task) {
-    if (task == 0) {
-      c = strong_components(g);
-    } else {
-      t = transpose(g);
-    }
-  });
-  const std::int32_t n = g.nodes, edges = g.edges();
-  const auto count = static_cast<std::int32_t>(c.offsets.size() - 1);
-  bool slopes = false;
-  for (std::int32_t i = 0; i < n; ++i) slopes |= needs_slope(activation[i]);
-
-  std::vector<std::int32_t> packed;
-  packed.reserve(kHeader + 6 * (static_cast<std::size_t>(n) + 1) + 3 * static_cast<std::size_t>(edges) +
-                 count + 1 + inputs.size() + outputs.size());
-  packed.assign(kHeader, 0);
-  packed[0] = kMagic;
-  packed[1] = n;
-  packed[2] = edges;
-  packed[3] = static_cast<std::int32_t>(inputs.size());
-  packed[4] = static_cast<std::int32_t>(outputs.size());
-  packed[5] = count;
-  packed[6] = count < n;
-  packed[7] = slopes;
-  auto append = [&packed](const std::int32_t* data, std::int64_t size) {
-    packed.insert(packed.end(), data, data + size);
+PackedPlan build_plan(const Csr& g, const std::vector<std::int32_t>& inputs,
+                      const std::vector<std::int32_t>& outputs, const std::int32_t* activation) {
+  const std::int64_t n = g.nodes, edges = g.edges();
+  const auto num_inputs = static_cast<std::int64_t>(inputs.size());
+  const auto num_outputs = static_cast<std::int64_t>(outputs.size());
+  // Room for as many components as nodes; written in place, because filling and copying would
+  // cost as much as the analysis.
+  PackedPlan packed;
+  packed.data.reset(new std::int32_t[kHeader + 7 * n + 3 * edges + 3 + num_inputs + num_outputs]);
+  std::int32_t* at = packed.data.get() + kHeader;
+  auto append = [&at](const std::int32_t* values, std::int64_t count) {
+    at = std::copy(values, values + count, at);
   };
   append(g.indptr, n + 1);
   append(g.neighbours, edges);
-  append(t.indptr.data(), n + 1);
-  append(t.targets.data(), edges);
-  append(t.edge.data(), edges);
+  std::int32_t* out_indptr = at;
+  at += n + 1 + 2 * edges;
+  Components c;
+  parallel_for(2, edges < kWorthTwoThreads ? 1 : 2, [&](std::int64_t task) {
+    if (task == 0) {
+      c = strong_components(g);
+    } else {
+      transpose_into(g, out_indptr, out_indptr + n + 1, out_indptr + n + 1 + edges);
+    }
+  });
+  const auto count = static_cast<std::int64_t>(c.offsets.size()) - 1;
   append(c.order.data(), n);
   append(c.offsets.data(), count + 1);
   append(activation, n);
-  append(inputs.data(), inputs.size());
-  append(outputs.data(), outputs.size());
+  append(inputs.data(), num_inputs);
+  append(outputs.data(), num_outputs);
   for (const auto* role : {&inputs, &outputs}) {
-    const std::size_t at = packed.size();
-    packed.resize(at + n, -1);
+    std::fill(at, at + n, -1);
     for (std::size_t column = 0; column < role->size(); ++column) {
       const std::int32_t node = (*role)[column];
       if (node < 0 || node >= n) throw std::invalid_argument("an input or output is not a node");
-      packed[at + node] = static_cast<std::int32_t>(column);
+      at[node] = static_cast<std::int32_t>(column);
     }
+    at += n;
   }
+  packed.size = at - packed.data.get();
+  bool slopes = false;
+  for (std::int64_t i = 0; i < n; ++i) slopes |= needs_slope(activation[i]);
+  std::int32_t* header = packed.data.get();
+  std::fill(header, header + kHeader, 0);
+  header[0] = kMagic;
+  header[1] = static_cast<std::int32_t>(n);
+  header[2] = static_cast<std::int32_t>(edges);
+  header[3] = static_cast<std::int32_t>(num_inputs);
+  header[4] = static_cast<std::int32_t>(num_outputs);
+  header[5] = static_cast<std::int32_t>(count);
+  header[6] = count < n;
+  header[7] = slopes;
   return packed;
 }
 

@@ -1,6 +1,7 @@
 // The execution plan of a topology, packed into one int32 array so that it travels as a tensor.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "graph.hpp"
@@ -27,9 +28,13 @@ struct PlanView {
   const std::int32_t *input_row, *output_row;           // column of each node, or -1
 };
 
-std::vector<std::int32_t> build_plan(const Csr& incoming, const std::vector<std::int32_t>& inputs,
-                                     const std::vector<std::int32_t>& outputs,
-                                     const std::int32_t* activation);
+struct PackedPlan {
+  std::unique_ptr<std::int32_t[]> data;
+  std::int64_t size = 0;
+};
+
+PackedPlan build_plan(const Csr& incoming, const std::vector<std::int32_t>& inputs,
+                      const std::vector<std::int32_t>& outputs, const std::int32_t* activation);
 
 // Checks every index, so that a damaged plan is an std::invalid_argument and never a stray access.
 PlanView parse_plan(const std::int32_t* data, std::int64_t size);

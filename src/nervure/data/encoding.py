@@ -233,8 +233,9 @@ class ArrayEncoder:
     """Encodes arrays: zero mean and unit variance, constant features left at zero, clipped at 10.
 
     The clipping tames features that are nearly always at one value, as pixels at the border of an
-    image are: a rare other value would stand hundreds of deviations away. Sparse rows are only divided, so that they stay sparse. A table is encoded too if its columns
-    have the names of the features.
+    image are: a rare other value would stand hundreds of deviations away. Sparse rows are only
+    divided, so that they stay sparse. A table is encoded too if its columns have the names of the
+    features.
     """
 
     names: tuple[str, ...]

@@ -1,0 +1,22 @@
+"""Reports: one self-contained page per run, and the figures in it as free functions."""
+
+from nervure.report.adjacency import adjacency_history, adjacency_matrix
+from nervure.report.curves import (
+    module_history,
+    rewiring_history,
+    sweep_history,
+    training_curves,
+)
+from nervure.report.drawing import graph_drawing
+from nervure.report.writing import write_report
+
+__all__ = [
+    "adjacency_history",
+    "adjacency_matrix",
+    "graph_drawing",
+    "module_history",
+    "rewiring_history",
+    "sweep_history",
+    "training_curves",
+    "write_report",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -195,7 +196,7 @@ def _label_modules(ax: Axes, topology: Topology) -> None:
 
 def _explain(ax: Axes, topology: Topology, weights: NDArray[np.float64], has_weights: bool) -> None:
     drawn = topology.num_nodes <= _LARGEST_DRAWN
-    square = {"marker": "s", "linestyle": "none", "markersize": 8}
+    square: dict[str, Any] = {"marker": "s", "linestyle": "none", "markersize": 8}
     kept = Line2D([], [], color=POSITIVE, **square)
     handles, labels = [kept], ["edge"]
     if has_weights:

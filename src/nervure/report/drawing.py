@@ -101,10 +101,8 @@ def _draw_edges(
     tip = end - heading * np.minimum(rim, 0.3 * length)
     head = np.minimum(max(0.28, 4.0 / scale), 0.35 * length)
     across = np.column_stack((-heading[:, 1], heading[:, 0]))
-    heads = np.stack(
-        (tip, tip - heading * head + across * head * 0.4, tip - heading * head - across * head * 0.4),
-        axis=1,
-    )  # fmt: skip
+    back, wing = tip - heading * head, across * head * 0.4
+    heads = np.stack((tip, back + wing, back - wing), axis=1)
     last = tip - heading * head * 0.8
     t = _STEPS[None]
     curves = (1 - t) ** 2 * start[:, None] + 2 * t * (1 - t) * middle[:, None]
@@ -146,14 +144,15 @@ def _draw_nodes(ax: Axes, topology: Topology, layout: Layout, scale: float) -> N
         (is_output & ~is_input, "D"),
         (is_input == is_output, "o"),
     ):
-        x, y = layout.xy[layout.nodes[mask]].T
+        spots = layout.xy[layout.nodes[mask]]
         ax.plot(
-            x, y, marker, markersize=diameter, color=INK, markeredgewidth=0.8, linestyle="none",
+            spots[:, 0], spots[:, 1], marker, markersize=diameter, color=INK, markeredgewidth=0.8, linestyle="none",
             markerfacecolor=PAPER if numbered else INK, zorder=3,
         )  # fmt: skip
     if numbered:
         for node in layout.nodes:
-            ax.text(*layout.xy[node], str(node), ha="center", va="center", color=INK,
+            x, y = layout.xy[node].tolist()
+            ax.text(x, y, str(node), ha="center", va="center", color=INK,
                     fontsize=min(9.0, 0.5 * diameter), zorder=4)  # fmt: skip
 
 

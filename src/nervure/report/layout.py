@@ -138,6 +138,7 @@ def _filled(
         nodes = components.order[components.offsets[c] : components.offsets[c + 1]]
         size = len(nodes)
         k = np.arange(size)
+        ring: NDArray[np.floating]
         if size == 1:
             ring, angle = np.zeros(1), np.zeros(1)
         elif size <= _POLYGON:

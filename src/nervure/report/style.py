@@ -6,6 +6,7 @@ import html
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ VARIABLES = {
 }
 WIDTH = 8.6  # inches; what the page's column shows without scaling
 
-_RENDERING = {
+_RENDERING: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "nervure",
     "font.family": ["DejaVu Sans"],
@@ -80,9 +81,9 @@ def epoch_axis(ax: Axes, epochs: list[int]) -> None:
         ax.set_xlim(low - margin, high + margin)
 
 
-def legend(ax: Axes, **options: object) -> None:
+def legend(ax: Axes, **options: Any) -> None:
     """Add a legend without a box, in the page's ink."""
-    ax.legend(frameon=False, fontsize=9, labelcolor=INK, **options)
+    ax.legend(**{"frameon": False, "fontsize": 9, "labelcolor": INK, **options})
 
 
 def inline_svg(figure: Figure, *, name: str, description: str) -> str:

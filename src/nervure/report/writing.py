@@ -1,0 +1,136 @@
+"""`write_report`: a run as one self-contained page."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from nervure.errors import ModelFileError, RunError
+from nervure.networks import GraphLayer
+from nervure.report import sections
+from nervure.report.page import page
+from nervure.report.words import escape
+from nervure.topology import Topology
+from nervure.training.checkpoint import load_model
+from nervure.training.run import Run
+
+
+def write_report(run: Run, *, model: nn.Module | None = None) -> Path:
+    """Write ``report.html`` into a run folder.
+
+    The page needs nothing but itself: pictures are inlined, no script runs, no address is called.
+    It is written for whatever the run holds, down to a run that failed in its first epoch.
+
+    Parameters
+    ----------
+    run : Run
+        Open for writing or reading.
+    model : torch.nn.Module, optional
+        The trained network, for the wiring with its weights. Without it the folder's model file
+        is used, and without that the last recorded wiring.
+
+    Returns
+    -------
+    Path
+        ``run.report_path``.
+
+    Raises
+    ------
+    RunError
+        If the run cannot be read or the page cannot be written.
+    """
+    material = _gather(run, model)
+    title, body = sections.body(material)
+    _write(run.report_path, page(escape(title), body))
+    return run.report_path
+
+
+@dataclass
+class Wiring:
+    """What is wired at the end of the run, and how strongly.
+
+    Attributes
+    ----------
+    topology : Topology or None
+        None for networks without a learned wiring.
+    weights : ndarray, shape (edges,), or None
+    origin : str
+        Where both come from, in words.
+    """
+
+    topology: Topology | None = None
+    weights: NDArray[np.floating] | None = None
+    origin: str = ""
+
+
+def _gather(run: Run, model: nn.Module | None) -> sections.Material:
+    notes = [str(message) for message in _listed(run.config.get("messages"))]
+    if model is None and run.model_path.is_file():
+        try:
+            model = load_model(run.model_path).network
+        except ModelFileError as error:
+            notes.append(str(error))
+    snapshots = list(run.topologies())
+    wiring = _wiring(model, snapshots)
+    return sections.Material(
+        config=run.config,
+        versions=run.versions,
+        status=run.status,
+        reason=run.reason,
+        started=run.started,
+        result=run.result or {},
+        epochs=_with_counts(run),
+        snapshots=snapshots,
+        topology=wiring.topology,
+        weights=wiring.weights,
+        origin=wiring.origin,
+        notes=notes,
+    )
+
+
+def _listed(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value] if value else []
+
+
+def _with_counts(run: Run) -> list[dict[str, Any]]:
+    """Epochs, with the rewired edges counted from the rewirings where metrics lack them."""
+    counts = {count.epoch: count for count in run.rewiring_counts()}
+    epochs = run.epochs()
+    for epoch in epochs:
+        count = counts.get(epoch["epoch"])
+        if count is not None:
+            epoch.setdefault("pruned", count.pruned)
+            epoch.setdefault("grown", count.grown)
+    return epochs
+
+
+def _wiring(model: nn.Module | None, snapshots: list[tuple[int, Topology]]) -> Wiring:
+    layers = [] if model is None else [m for m in model.modules() if isinstance(m, GraphLayer)]
+    if layers:
+        weights = layers[0].edge_weight.double().cpu().numpy()
+        return Wiring(layers[0].topology, weights, "of the saved network")
+    if snapshots:
+        epoch, topology = snapshots[-1]
+        return Wiring(topology, None, f"as recorded in epoch {epoch}; weights were not saved")
+    return Wiring()
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}; free some space or choose a folder "
+            "that you may write to"
+        ) from error
