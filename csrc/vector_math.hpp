@@ -52,7 +52,7 @@ struct ExpParts {
 template <class T>
 inline ExpParts<T> exp_parts(Vec<T> x) {
   constexpr bool single = sizeof(T) == 4;
-  constexpr T low = single ? T(-87) : T(-708), high = single ? T(88) : T(709);
+  constexpr T low = single ? T(-87) : T(-708), high = single ? T(89) : T(710);
   constexpr T log2e = T(1.4426950408889634074);
   // ln 2 in two parts, the first with enough trailing zero bits that n times it is exact.
   constexpr T ln2_high = single ? T(0.693359375) : T(6.93147180369123816490e-01);
@@ -97,7 +97,7 @@ inline ExpParts<T> exp_parts(Vec<T> x) {
 template <class T>
 inline Vec<T> exponential(Vec<T> x) {
   const ExpParts<T> e = exp_parts<T>(x);
-  return e.power + e.power * e.rest;
+  return e.power * (T(1) + e.rest);  // in this order infinity stays infinity
 }
 
 template <class T>

@@ -38,11 +38,11 @@ class _Progress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.bars = Progress(
-            TextColumn("{task.description:15}"),
-            BarColumn(),
-            TextColumn("epoch {task.completed}/{task.total}"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=12),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[shown]}"),
-            TimeRemainingColumn(),
             console=console,
         )
         self.tasks: dict[str, TaskID] = {}
@@ -59,9 +59,9 @@ class _Progress:
             self.tasks[network] = self.bars.add_task(network, total=self.epochs, shown="")
         merit = metrics.get("validation_error", metrics.get("validation_rmse", math.nan))
         name = "error" if "validation_error" in metrics else "rmse"
-        shown = f"validation {name} {merit:.4f}"
+        shown = f"{name} {merit:.4f}"
         if "modules" in metrics:
-            shown += f", {metrics['modules']} modules, largest {metrics['largest_module']}"
+            shown += f", {metrics['modules']} modules"
         self.bars.update(self.tasks[network], completed=metrics["epoch"], shown=shown)
 
 
@@ -125,7 +125,7 @@ def neural_modules(
     ] = None,
     learning_rate: Annotated[
         float, typer.Option(min=1e-9, help="Of SGD at the start.", rich_help_panel=_TRAINING)
-    ] = 0.1,
+    ] = 0.3,
     momentum: Annotated[
         float, typer.Option(min=0.0, max=0.9999, help="Of SGD.", rich_help_panel=_TRAINING)
     ] = 0.5,
@@ -231,5 +231,5 @@ def _print_result(result: TrainResult, console: Console) -> None:
     if result.interrupted:
         console.print("interrupted: the best network so far was kept", highlight=False)
     # Paths are printed unwrapped, so that they can be copied from a narrow terminal.
-    console.print(f"report: {result.run.report_path}", soft_wrap=True, highlight=False)
-    console.print(f"model:  {result.run.model_path}", soft_wrap=True, highlight=False)
+    console.print(f"report: {result.report}", soft_wrap=True, highlight=False)
+    console.print(f"model:  {result.model}", soft_wrap=True, highlight=False)

@@ -68,7 +68,7 @@ class TrainRequest:
     contraction: float | None = None
     epochs: int = 30
     batch_size: int | None = None
-    learning_rate: float = 0.1
+    learning_rate: float = 0.3
     momentum: float = 0.5
     seed: int = 0
     split_by: str | None = None
@@ -105,8 +105,8 @@ class TrainResult:
     ----------
     summary : dict
         The figures, as ``--json`` prints them.
-    run : Run
-        The finished run folder.
+    folder, report, model : Path
+        The run folder, and its report and model files.
     network : NeuralModules
         Trained, in compact form.
     messages : tuple of str
@@ -116,7 +116,9 @@ class TrainResult:
     """
 
     summary: dict[str, Any]
-    run: Run
+    folder: Path
+    report: Path
+    model: Path
     network: NeuralModules
     messages: tuple[str, ...]
     interrupted: bool
@@ -226,9 +228,12 @@ def train_neural_modules(request: TrainRequest, listener: Listener | None = None
         )
         summary["total_seconds"] = time.perf_counter() - begin
         summary["run"] = str(folder)
-        run.finish(summary)
-    write_report(run)
-    return TrainResult(summary, run, final, data.messages, fitted.interrupted)
+        run.finish(summary, interrupted=fitted.interrupted)
+    with Run.open(folder) as finished:
+        report = write_report(finished, model=final)
+    return TrainResult(
+        summary, folder, report, run.model_path, final, data.messages, fitted.interrupted
+    )
 
 
 def _train(

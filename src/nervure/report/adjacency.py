@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from nervure.report.style import (
     FAINT,
@@ -29,6 +30,7 @@ from nervure.report.style import (
 from nervure.topology import Topology
 
 _LARGEST_DRAWN = 80  # nodes; above, cells are too small for shapes and become pixels
+_SMALLEST_CELLS = 350  # cells a side from which they are below two pixels of a page
 _LABELLED = 8
 _PANELS = 6
 
@@ -89,7 +91,8 @@ def adjacency_history(snapshots: Sequence[tuple[int, Topology]]) -> Figure:
     picked = np.unique(np.linspace(0, len(snapshots) - 1, count).round().astype(int))
     columns = min(3, len(picked))
     rows = -(-len(picked) // columns)
-    cells = [(rows, columns, i + 1) for i in range(len(picked))]
+    letters = "abcdef"[: len(picked)].ljust(rows * columns, ".")
+    cells = [letters[i : i + columns] for i in range(0, len(letters), columns)]
     figure, axes = new_figure(0.4 + WIDTH / 3.2 * rows, cells)
     for ax, i in zip(axes, picked, strict=True):
         epoch, topology = snapshots[i]
@@ -148,9 +151,16 @@ def _draw_pixels(ax: Axes, topology: Topology, weights: NDArray[np.float64]) -> 
     size = -(-n // bins) if n else 1
     total = np.zeros((size, size))
     signed = np.zeros((size, size))
-    strength = 0.35 + 0.65 * _strength(weights)
+    strength = 0.5 + 0.5 * _strength(weights)
     np.add.at(total, (y // bins, x // bins), strength)
     np.add.at(signed, (y // bins, x // bins), np.sign(weights) * strength)
+    # Cells below two pixels would vanish: marks spread over their neighbours.
+    reach = size // _SMALLEST_CELLS
+    if reach:
+        signed = _stronger(
+            signed, maximum_filter(signed, 2 * reach + 1), minimum_filter(signed, 2 * reach + 1)
+        )
+        total = maximum_filter(total, 2 * reach + 1)
     image = np.zeros((size, size, 4), dtype=np.uint8)
     image[..., :3] = np.where(
         signed[..., None] >= 0,
@@ -163,14 +173,22 @@ def _draw_pixels(ax: Axes, topology: Topology, weights: NDArray[np.float64]) -> 
     _axes_of(ax, n)
 
 
-def module_spans(topology: Topology) -> list[tuple[int, int]]:
+def _stronger(
+    own: NDArray[np.float64], high: NDArray[np.float64], low: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Keep a mark where there is one, else take the stronger of its neighbours."""
+    spread: NDArray[np.float64] = np.where(high >= -low, high, low)
+    return np.where(own != 0, own, spread)
+
+
+def _module_spans(topology: Topology) -> list[tuple[int, int]]:
     """First place and size of every module, in condensation order."""
     c = topology.components
     return [(int(c.offsets[i]), int(c.sizes[i])) for i in np.flatnonzero(c.cyclic)]
 
 
 def _frame(ax: Axes, topology: Topology, linewidth: float) -> None:
-    for start, size in module_spans(topology):
+    for start, size in _module_spans(topology):
         ax.add_patch(
             Rectangle(
                 (start - 0.5, start - 0.5), size, size,
@@ -181,7 +199,7 @@ def _frame(ax: Axes, topology: Topology, linewidth: float) -> None:
 
 def _label_modules(ax: Axes, topology: Topology) -> None:
     n = topology.num_nodes
-    spans = sorted(module_spans(topology), key=lambda span: -span[1])[:_LABELLED]
+    spans = sorted(_module_spans(topology), key=lambda span: -span[1])[:_LABELLED]
     # Above the diagonal nothing but modules is ever drawn: room for words.
     for start, size in spans:
         if start + size > 0.86 * n:
@@ -208,7 +226,7 @@ def _explain(ax: Axes, topology: Topology, weights: NDArray[np.float64], has_wei
         ]
         labels[0] += " (blue, filled)" if drawn else " (blue, darker)"
         labels[1] += " (orange, open)" if drawn else " (orange, lighter)"
-    if module_spans(topology):
+    if _module_spans(topology):
         handles.append(
             Line2D([], [], color=INK, marker="s", markerfacecolor="none", linestyle="none",
                    markersize=11, markeredgewidth=1.6)

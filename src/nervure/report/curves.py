@@ -57,7 +57,7 @@ def training_curves(epochs: Epochs, *, baseline: Epochs = ()) -> Figure:
     -------
     Figure
     """
-    figure, (left, right) = new_figure(3.1, ((1, 2, 1), (1, 2, 2)))
+    figure, (left, right) = new_figure(3.1, ("ab",))
     both = [("this network", epochs, INK, "o", "-"), ("plain network", baseline, FAINT, "s", "--")]
     regression = not has(epochs, "validation_error") and has(epochs, "validation_rmse")
     merit = "validation_rmse" if regression else "validation_error"
@@ -104,7 +104,7 @@ def module_history(epochs: Epochs, *, nodes: int | None = None) -> Figure:
     -------
     Figure
     """
-    figure, (top, count, balance) = new_figure(5.2, ((2, 1, 1), (2, 2, 3), (2, 2, 4)))
+    figure, (top, count, balance) = new_figure(5.2, ("aa", "bc"))
     at = _numbers(epochs)
     sizes = [[int(s) for s in epoch.get("module_sizes") or ()] for epoch in epochs]
     ranks = [np.array([s[r] if r < len(s) else 0 for s in sizes]) for r in range(_SHOWN_MODULES)]
@@ -119,8 +119,9 @@ def module_history(epochs: Epochs, *, nodes: int | None = None) -> Figure:
         last = label.startswith("all")
         face = "none" if last else to_rgba(POSITIVE, 0.75 - 0.1 * i)
         hatch = "" if last else _HATCHES[i % len(_HATCHES)]
-        top.bar(at, values, _bar(at), floor, label=label, facecolor=face, hatch=hatch,
-                edgecolor=INK, linewidth=0.4 if len(at) < 60 else 0)  # fmt: skip
+        there = values > 0
+        top.bar(np.array(at)[there], values[there], _bar(at), floor[there], label=label,
+                facecolor=face, hatch=hatch, edgecolor=INK, linewidth=0.4 if len(at) < 60 else 0)  # fmt: skip
         floor = floor + values
     if nodes is not None:
         top.axhline(nodes, color=FAINT, linestyle="--", linewidth=1.2, label=f"all {nodes} nodes")
@@ -128,6 +129,7 @@ def module_history(epochs: Epochs, *, nodes: int | None = None) -> Figure:
         _say(top, "no modules: the wiring had no cycles")
     title(top, "Nodes in modules, one band per module, largest at the bottom")
     top.set_ylabel("nodes")
+    top.yaxis.set_major_locator(MaxNLocator(integer=True))
     top.set_ylim(0, 1.05 * max(float(floor.max(initial=0)), nodes or 1))
     handles, labels = top.get_legend_handles_labels()
     if handles:

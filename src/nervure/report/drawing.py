@@ -17,6 +17,7 @@ from nervure.topology import Topology
 _MOST_EDGES = 400  # more lines than this cannot be told apart on a page
 _NUMBERED = 40  # nodes; above, numbers do not fit into them
 _LABELLED = 8
+_WORDS = 0.75  # inches for title and legend
 _BEND = 0.1  # sideways, per length: an edge and its opposite stay apart
 _STEPS = np.linspace(0, 1, 9)[:, None]
 
@@ -44,13 +45,16 @@ def graph_drawing(topology: Topology, weights: NDArray[np.floating] | None = Non
     'All 6 edges between 3 nodes'
     """
     layout = lay_out(topology)
-    span = _extent(layout)
-    height = float(np.clip(WIDTH * span[1] / span[0], 2.6, 7.2)) + 0.7
-    figure, (ax,) = new_figure(height)
+    low, high = _extent(layout)
+    width, tall = (high - low).tolist()
+    height = float(np.clip(WIDTH * tall / width, 1.4, 7.0))
+    figure, (ax,) = new_figure(height + _WORDS)
     ax.set_axis_off()
     ax.set_aspect("equal")
+    ax.set_xlim(low[0], high[0])
+    ax.set_ylim(low[1], high[1])
     # Points per unit: lines and nodes shrink with the picture, down to what print can show.
-    scale = 72 * min((WIDTH - 0.3) / span[0], (height - 0.8) / span[1])
+    scale = 72 * min((WIDTH - 0.2) / width, height / tall)
     for x, y, radius, _ in layout.modules:
         ax.add_patch(Circle((x, y), radius, facecolor=(0.5, 0.5, 0.5, 0.1), edgecolor=INK))
     chosen = _strongest(topology, weights)
@@ -61,13 +65,15 @@ def graph_drawing(topology: Topology, weights: NDArray[np.floating] | None = Non
     return figure
 
 
-def _extent(layout: Layout) -> tuple[float, float]:
+def _extent(layout: Layout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower and upper corner of everything drawn, with some air."""
+    if not len(layout.nodes):
+        return np.zeros(2), np.ones(2)
     points = layout.xy[layout.nodes]
-    if not len(points):
-        return 1.0, 1.0
-    margin = max([radius for *_, radius, _ in layout.modules], default=0.5)
-    width, height = (np.ptp(points, axis=0) + 2 * min(margin, 1.5)).tolist()
-    return max(width, 1.0), max(height, 1.0)
+    discs = np.array([(x, y, r) for x, y, r, _ in layout.modules]).reshape(-1, 3)
+    low = np.vstack((points - 0.5, discs[:, :2] - discs[:, 2:])).min(axis=0)
+    high = np.vstack((points + 0.5, discs[:, :2] + discs[:, 2:])).max(axis=0)
+    return low - 0.4, high + np.array([0.4, 1.2])
 
 
 def _strongest(topology: Topology, weights: NDArray[np.floating] | None) -> NDArray[np.int64]:
@@ -110,6 +116,8 @@ def _draw_edges(
     value = np.ones(len(chosen)) if weights is None else np.asarray(weights)[chosen]
     strongest = np.abs(value).max()
     share = np.abs(value) / strongest if strongest > 0 else np.ones(len(chosen))
+    if weights is None:
+        share = np.full(len(chosen), 0.4)
     thin = 0.35 + 0.65 * min(1.0, 60 / len(chosen))
     widths = thin * (0.5 + 1.7 * share)
     opacity = 0.9 if len(chosen) <= 150 else 0.65
@@ -131,7 +139,8 @@ def _draw_edges(
 
 def _node_diameter(count: int, scale: float) -> float:
     """In points: larger where a number stands inside."""
-    return float(np.clip(0.62 * scale, 2.2, 17.0 if count <= _NUMBERED else 8.0))
+    share, most = (0.62, 17.0) if count <= _NUMBERED else (0.38, 7.0)
+    return float(np.clip(share * scale, 2.0, most))
 
 
 def _draw_nodes(ax: Axes, topology: Topology, layout: Layout, scale: float) -> None:
@@ -146,8 +155,9 @@ def _draw_nodes(ax: Axes, topology: Topology, layout: Layout, scale: float) -> N
     ):
         spots = layout.xy[layout.nodes[mask]]
         ax.plot(
-            spots[:, 0], spots[:, 1], marker, markersize=diameter, color=INK, markeredgewidth=0.8, linestyle="none",
-            markerfacecolor=PAPER if numbered else INK, zorder=3,
+            spots[:, 0], spots[:, 1], marker, markersize=diameter, color=INK,
+            markeredgewidth=0.8, linestyle="none", zorder=3,
+            markerfacecolor=PAPER if numbered else INK,
         )  # fmt: skip
     if numbered:
         for node in layout.nodes:
@@ -157,9 +167,10 @@ def _draw_nodes(ax: Axes, topology: Topology, layout: Layout, scale: float) -> N
 
 
 def _label_modules(ax: Axes, layout: Layout) -> None:
+    behind = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
     for x, y, radius, size in sorted(layout.modules, key=lambda m: -m[3])[:_LABELLED]:
         ax.annotate(f"{size} nodes", (x, y + radius), (0, 2), textcoords="offset points",
-                    ha="center", va="bottom", fontsize=9, color=INK, zorder=5)  # fmt: skip
+                    ha="center", va="bottom", fontsize=9, color=INK, zorder=5, bbox=behind)  # fmt: skip
 
 
 def _describe(ax: Axes, topology: Topology, layout: Layout, drawn: int, has_weights: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from nervure.topology import Topology
 
 _GOLDEN = math.pi * (3 - math.sqrt(5))
+_FLATTEST = 0.5  # height by width
 _POLYGON = 14  # modules up to this size are a ring; larger ones fill a disc
 _GAP = 1.1  # between things in a column; a node takes about one unit
 
@@ -60,26 +62,39 @@ def lay_out(topology: Topology) -> Layout:
     radius = np.array([_radius(int(size)) for size in components.sizes])
     area = float(((2 * radius[placed] + _GAP) ** 2).sum())
     depth = len(np.unique(level[placed]))
-    height = max(2 * float(radius[placed].max(initial=0.5)), 0.75 * math.sqrt(area), 0.35 * depth)
-    centre = np.full((components.count, 2), math.nan)
+    height = max(2 * float(radius[placed].max(initial=0.5)), 0.75 * math.sqrt(area))
+    columns = [placed[level[placed] == depth] for depth in np.unique(level[placed])]
+    centre, width = _arranged(topology, columns, radius, height)
+    if height < _FLATTEST * width:
+        # A deep graph would be a ribbon: use the height that a page has anyway.
+        centre, _ = _arranged(topology, columns, radius, _FLATTEST * width)
+    return _filled(topology, placed, centre, radius)
+
+
+def _arranged(
+    topology: Topology,
+    columns: list[NDArray[np.int64]],
+    radius: NDArray[np.float64],
+    height: float,
+) -> tuple[NDArray[np.float64], float]:
+    """Centres of all components, and the width they take."""
+    centre = np.full((topology.components.count, 2), math.nan)
     feeding = _mean_source_height(topology, centre)
     x = 0.0
-    for column in np.unique(level[placed]):
-        members = placed[level[placed] == column]
+    for members in columns:
         wish = np.nan_to_num(feeding(members), nan=0.0)
         # Stable: what is fed alike stays in condensation order.
-        members = members[np.argsort(wish, kind="stable")]
-        for group in _stacks(members, radius, height):
+        ordered = members[np.argsort(wish, kind="stable")]
+        for group in _stacks(ordered, radius, height):
             reach = float(radius[group].max())
             room = 2 * radius[group] + _GAP
             # Stretched to the full height where there are at least two, centred otherwise.
-            slack = max(0.0, height - float(room.sum())) / max(1, len(group))
-            tops = np.cumsum(room + slack) - (room + slack) / 2
-            centre[group, 1] = tops - float((room + slack).sum()) / 2
+            room += max(0.0, height - float(room.sum())) / len(group)
+            centre[group, 1] = np.cumsum(room) - room / 2 - float(room.sum()) / 2
             centre[group, 0] = x + reach
             x += 2 * reach + _GAP
         x += 1.2 * _GAP
-    return _filled(topology, placed, centre, radius)
+    return centre, x
 
 
 def _radius(size: int) -> float:
@@ -138,14 +153,11 @@ def _filled(
         nodes = components.order[components.offsets[c] : components.offsets[c + 1]]
         size = len(nodes)
         k = np.arange(size)
-        ring: NDArray[np.floating]
-        if size == 1:
-            ring, angle = np.zeros(1), np.zeros(1)
-        elif size <= _POLYGON:
-            ring = np.full(size, radius[c] - 0.75)
+        angle: NDArray[Any] = _GOLDEN * k
+        ring: NDArray[Any] = 0.62 * np.sqrt(k + 0.5)
+        if size <= _POLYGON:
             angle = 2 * math.pi * k / size + math.pi / 2
-        else:
-            ring, angle = 0.62 * np.sqrt(k + 0.5), _GOLDEN * k
+            ring = np.full(size, radius[c] - 0.75 if size > 1 else 0.0)
         xy[nodes] = centre[c] + np.column_stack((ring * np.cos(angle), ring * np.sin(angle)))
         if size > 1:
             x, y = centre[c].tolist()

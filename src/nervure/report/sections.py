@@ -186,7 +186,7 @@ def _last_validation(material: Material) -> list[tuple[str, str, str]]:
 
 
 def curves(material: Material) -> str:
-    """Training loss and validation error."""
+    """Show training loss and validation error."""
     if not material.epochs:
         return _section("curves", "Training", "<p>No epoch was recorded.</p>")
     baseline = material.result.get("baseline_epochs")
@@ -207,7 +207,7 @@ def curves(material: Material) -> str:
 
 
 def matrix(material: Material) -> str:
-    """The adjacency matrix at the end, and on the way there."""
+    """Show the adjacency matrix at the end, and on the way there."""
     topology = material.topology
     if topology is None:
         return ""
@@ -217,9 +217,10 @@ def matrix(material: Material) -> str:
         f"Matrix of {plural(topology.num_edges, 'edge')} among {topology.num_nodes} nodes with "
         f"{plural(len(sizes), 'module')}" + (f" of {listed} nodes" if sizes else "") + "."
     )
+    strength = "" if material.weights is None else ", stronger marks are larger weights"
     caption = (
         f"The wiring {material.origin}. Each mark is an edge from the node of its column to the "
-        "node of its row, stronger marks are larger weights. Squares enclose modules: nodes "
+        f"node of its row{strength}. Squares enclose modules: nodes "
         "that reach each other in cycles. All other edges lie below the diagonal: they lead "
         "forwards."
     )
@@ -237,7 +238,7 @@ def matrix(material: Material) -> str:
 
 
 def drawing(material: Material) -> str:
-    """The graph, drawn."""
+    """Show the graph."""
     topology = material.topology
     if topology is None or not topology.num_edges:
         return ""
@@ -247,16 +248,19 @@ def drawing(material: Material) -> str:
         "in which they feed each other."
     )
     caption = (
-        "Signals enter every node from the data and flow along the arrows, from left to right "
-        "between modules and in cycles within them; a cycle means a steady state. Thicker lines "
-        "are larger weights."
+        "Signals flow along the arrows, from left to right between modules and in cycles within "
+        "them; a cycle means a steady state."
     )
+    if len(topology.inputs) == topology.num_nodes:
+        caption = f"Every node receives all of the data. {caption}"
+    if material.weights is not None:
+        caption += " Thicker lines are larger weights."
     figure = graph_drawing(topology, material.weights)
     return _section("graph", "The graph", _figure(figure, "graph", described, caption))
 
 
 def modules(material: Material) -> str:
-    """Modules over time."""
+    """Show modules over time."""
     if not has(material.epochs, "modules") and not any(
         epoch.get("module_sizes") for epoch in material.epochs
     ):
@@ -276,7 +280,7 @@ def modules(material: Material) -> str:
 
 
 def rewiring(material: Material) -> str:
-    """Edges rewired per epoch."""
+    """Show edges rewired per epoch."""
     if not has(material.epochs, "pruned", "grown"):
         return ""
     grown, pruned = (np.nan_to_num(series(material.epochs, key)) for key in ("grown", "pruned"))
@@ -289,7 +293,7 @@ def rewiring(material: Material) -> str:
 
 
 def sweeps(material: Material) -> str:
-    """Work of the solver per epoch."""
+    """Show the work of the solver per epoch."""
     if not has(material.epochs, "sweeps_mean", "sweeps_max"):
         return ""
     most = series(material.epochs, "sweeps_max")
@@ -305,7 +309,7 @@ def sweeps(material: Material) -> str:
 
 
 def tables(material: Material) -> str:
-    """Settings, versions and all numbers."""
+    """List settings, versions and all numbers."""
     settings = {
         name.replace("_", " "): "automatic" if value is None else value
         for name, value in material.config.items()

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 INK = "#1b1b1d"
 PAPER = "#fefefc"
 FAINT = "#8a8a8c"
-POSITIVE = "#1f5fa9"
+POSITIVE = "#2b76c9"
 NEGATIVE = "#d9730d"
 VARIABLES = {
     INK: "--ink",
@@ -36,26 +36,25 @@ _RENDERING: dict[Any, Any] = {
 }
 
 
-def new_figure(
-    height: float, cells: Sequence[tuple[int, int, int]] = ((1, 1, 1),)
-) -> tuple[Figure, list[Axes]]:
+def new_figure(height: float, rows: Sequence[str] = ("a",)) -> tuple[Figure, list[Axes]]:
     """Make a figure of the page's width.
 
     Parameters
     ----------
     height : float
         In inches.
-    cells : sequence of (rows, columns, index)
-        Where the panels are, as in `Figure.add_subplot`.
+    rows : sequence of str
+        Where the panels are, a letter each, as in `Figure.subplot_mosaic`; "." is left empty.
 
     Returns
     -------
     Figure
     list of Axes
-        One per cell.
+        In the order of their letters.
     """
     figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor=PAPER)
-    axes = [figure.add_subplot(*cell, facecolor="none") for cell in cells]
+    mosaic = figure.subplot_mosaic("\n".join(rows), subplot_kw={"facecolor": "none"})
+    axes = [mosaic[name] for name in sorted(mosaic)]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
         for spine in ax.spines.values():
@@ -81,7 +80,7 @@ def epoch_axis(ax: Axes, epochs: list[int]) -> None:
         ax.set_xlim(low - margin, high + margin)
 
 
-def legend(ax: Axes, **options: Any) -> None:
+def legend(ax: Axes, **options: Any) -> None:  # noqa: ANN401
     """Add a legend without a box, in the page's ink."""
     ax.legend(**{"frameon": False, "fontsize": 9, "labelcolor": INK, **options})
 

@@ -54,7 +54,7 @@ class TrainingOptions:
 
     epochs: int = 30
     batch_size: int | None = None
-    learning_rate: float = 0.1
+    learning_rate: float = 0.3
     momentum: float = 0.5
     weight_decay: float = 0.0
     schedule: Literal["cosine", "constant"] = "cosine"

@@ -1,0 +1,84 @@
+"""Random planned graphs for the engine's tests."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nervure import Topology, engine
+from nervure.engine.activations import NAMES
+
+MIXED = list(NAMES)
+
+
+@dataclass
+class Case:
+    topology: Topology
+    plan: engine.Plan
+    weight: torch.Tensor
+    bias: torch.Tensor
+    drive: torch.Tensor
+    activation: list[str]
+
+    def sweep(self, **options):
+        return engine.sweep(self.plan, self.weight, self.drive, self.bias, **options)
+
+
+def make_case(
+    *,
+    nodes=12,
+    edges=40,
+    acyclic=False,
+    activation="tanh",
+    batch=7,
+    dtype=torch.float64,
+    gain=0.6,
+    seed=0,
+    roles=True,
+):
+    rng = np.random.default_rng(seed)
+    every = np.arange(nodes)
+    chosen = {"inputs": rng.permutation(nodes)[: nodes // 2], "outputs": rng.permutation(nodes)[:5]}
+    topology = Topology.erdos_renyi(
+        nodes, edges=edges, acyclic=acyclic, seed=seed,
+        **(chosen if roles else {"inputs": every, "outputs": every}),
+    )  # fmt: skip
+    names = [activation] * nodes if isinstance(activation, str) else [
+        activation[i % len(activation)] for i in range(nodes)
+    ]  # fmt: skip
+    generator = torch.Generator().manual_seed(seed)
+    scale = gain / max(1.0, edges / nodes) ** 0.5 if not acyclic else 0.5
+    return Case(
+        topology,
+        engine.plan(topology, names),
+        scale * torch.randn(edges, generator=generator, dtype=dtype),
+        0.3 * torch.randn(nodes, generator=generator, dtype=dtype),
+        torch.randn(batch, len(topology.inputs), generator=generator, dtype=dtype),
+        names,
+    )
+
+
+def unrolled(case, weight, drive, bias, *, sweeps=400):
+    """The graph equation by plain torch on dense matrices: an oracle that shares no engine code."""
+    t = case.topology
+    n = t.num_nodes
+    targets = torch.from_numpy(t.targets.astype(np.int64))
+    sources = torch.from_numpy(t.sources.astype(np.int64))
+    dense = torch.zeros(n, n, dtype=weight.dtype).index_put((targets, sources), weight)
+    u = torch.zeros(len(drive), n, dtype=drive.dtype)
+    u = u.index_copy(1, torch.from_numpy(t.inputs.astype(np.int64)), drive)
+    functions = {
+        "identity": lambda z: z,
+        "relu": torch.relu,
+        "squared_relu": lambda z: torch.relu(z) ** 2,
+        "leaky_relu": lambda z: torch.nn.functional.leaky_relu(z, 0.01),
+        "tanh": torch.tanh,
+        "sigmoid": torch.sigmoid,
+        "gelu": torch.nn.functional.gelu,
+        "silu": torch.nn.functional.silu,
+    }
+    a = torch.zeros_like(u)
+    for _ in range(sweeps):
+        z = u + bias + a @ dense.T
+        a = torch.stack([functions[name](z[:, i]) for i, name in enumerate(case.activation)], 1)
+    return a[:, torch.from_numpy(t.outputs.astype(np.int64))]
