@@ -3,8 +3,8 @@
     python benchmarks/neural_modules_step.py [--nodes 3000] [--keep 45000] [--batch 128]
 
 Prints medians over several repetitions: the forward sweep to a residual of 1e-4, the adjoint sweep,
-the gradient of the kept edges and of all possible edges, the plan for a new topology, and the choice
-of the kept edges; then the plan as a share of the sweeps, and the sweeps relative to one dense
+the gradient of the kept edges and of all possible edges, the plan for a new topology, and the
+choice of the kept edges; then the plan as a share of a step, and the step relative to one dense
 product of the same sizes (a^T d), measured in the same run.
 """
 
@@ -13,6 +13,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,53 @@ def median_ms(work: Callable[[], object], repeats: int) -> float:
     return statistics.median(times)
 
 
+def measure(matrix: torch.Tensor, keep: int, batch: int, repeats: int) -> None:
+    """Time every part for one weight matrix and print it."""
+    p = len(matrix)
+    codes = activation_codes("tanh", p)
+    every = np.arange(p, dtype=np.int32)
+    indptr, sources, _ = _core.select_largest(matrix, keep)
+    topology = Topology(p, indptr, sources, every, every)
+    plan = build_plan(topology, codes)
+    weight = torch.empty(keep)
+    _core.gather_edges(plan.packed, matrix, weight)
+    generator = torch.Generator().manual_seed(1)
+    drive = torch.randn(batch, p, generator=generator)
+    gradient = torch.randn(batch, p, generator=generator)
+    solver: dict[str, Any] = {"tolerance": 1e-4, "max_sweeps": 200, "leak": 0.01}
+    sizes = {"nodes": p, "outputs": p, "keep_slope": False}
+
+    def forward() -> Any:  # noqa: ANN401
+        return native.forward(plan.packed, drive, weight, torch.zeros(p), **sizes, **solver)
+
+    _, state, slope, converged, status = forward()
+
+    def adjoint() -> Any:  # noqa: ANN401
+        return native.adjoint(
+            plan.packed, gradient, weight, state, slope, converged, inputs=p, **solver
+        )
+
+    _, delta, _ = adjoint()
+    a, d = native.to_rows(state, batch), native.to_rows(delta, batch)
+    parts: dict[str, Callable[[], object]] = {
+        "forward": forward,
+        "adjoint": adjoint,
+        "edge gradient": lambda: native.edge_gradient(plan.packed, state, delta, keep),
+        "dense gradient": lambda: native.dense_gradient(state, delta),
+        "plan": lambda: build_plan(topology, codes),
+        "choose edges": lambda: _core.select_largest(matrix, keep),
+        "a^T d alone": lambda: d.T @ a,
+    }
+    times = {name: median_ms(work, repeats) for name, work in parts.items()}
+    step = times["forward"] + times["adjoint"] + times["edge gradient"]
+    print(f"{status[0]:.0f} sweeps, residual {status[1]:.1e}, {status[2]:.0f} samples unsolved")
+    for name, value in times.items():
+        print(f"  {name:15} {value:8.2f} ms")
+    print(f"  step (forward + adjoint + edge gradient) {step:.2f} ms", end=", ")
+    print(f"{step / times['a^T d alone']:.2f} x a^T d")
+    print(f"  plan / step {100 * times['plan'] / step:.1f} %")
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -40,63 +88,18 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=21)
     options = parser.parse_args()
-    p, k, batch = options.nodes, options.keep, options.batch
     print(
         f"{platform.processor() or platform.machine()}, instruction set {_core.instruction_set()}, "
-        f"{torch.get_num_threads()} threads, p = {p}, k = {k}, batch {batch}, float32"
+        f"{torch.get_num_threads()} threads, p = {options.nodes}, k = {options.keep}, "
+        f"batch {options.batch}, float32"
     )
-    generator = torch.Generator().manual_seed(0)
-    codes = activation_codes("tanh", p)
-    every = np.arange(p, dtype=np.int32)
-    # Kept edges as drawn, and stronger ones as training makes them (more sweeps).
+    # Weights as drawn, and stronger ones as training makes them, which need more sweeps.
     for gain in (1, 4, 6):
-        matrix = gain * 0.5 / p**0.5 * torch.randn(p, p, generator=generator)
-        indptr, sources, _ = _core.select_largest(matrix, k)
-        topology = Topology(p, indptr, sources, every, every)
-        plan = build_plan(topology, codes)
-        weight = torch.empty(k)
-        _core.gather_edges(plan.packed, matrix, weight)
-        drive = torch.randn(batch, p, generator=generator)
-        gradient = torch.randn(batch, p, generator=generator)
-        bias = torch.zeros(p)
-        solver = {"tolerance": 1e-4, "max_sweeps": 200, "leak": 0.01}
-
-        def forward():
-            return native.forward(
-                plan.packed, drive, weight, bias, nodes=p, outputs=p, keep_slope=False, **solver
-            )
-
-        _, state, slope, converged, status = forward()
-
-        def adjoint():
-            return native.adjoint(
-                plan.packed, gradient, weight, state, slope, converged, inputs=p, **solver
-            )
-
-        _, delta, _ = adjoint()
-        a, d = native.to_rows(state, batch), native.to_rows(delta, batch)
-        times = {
-            "forward": median_ms(forward, options.repeats),
-            "adjoint": median_ms(adjoint, options.repeats),
-            "edge gradient": median_ms(
-                lambda: native.edge_gradient(plan.packed, state, delta, k), options.repeats
-            ),
-            "dense gradient": median_ms(
-                lambda: native.dense_gradient(state, delta), options.repeats
-            ),
-            "plan": median_ms(lambda: build_plan(topology, codes), options.repeats),
-            "choose edges": median_ms(lambda: _core.select_largest(matrix, k), 5),
-            "a^T d alone": median_ms(lambda: d.T @ a, options.repeats),
-        }
-        sweeps = times["forward"] + times["adjoint"]
-        print(
-            f"\nweights x {gain}: {status[0]:.0f} sweeps, residual {status[1]:.1e}, "
-            f"{status[2]:.0f} samples unsolved"
-        )
-        for name, value in times.items():
-            print(f"  {name:15} {value:8.2f} ms")
-        print(f"  forward + adjoint {sweeps:6.2f} ms, {sweeps / times['a^T d alone']:.2f} x a^T d")
-        print(f"  plan / (forward + adjoint) {100 * times['plan'] / sweeps:.1f} %")
+        generator = torch.Generator().manual_seed(0)
+        scale = gain * 0.5 / options.nodes**0.5
+        print(f"\nweights x {gain}: ", end="")
+        matrix = scale * torch.randn(options.nodes, options.nodes, generator=generator)
+        measure(matrix, options.keep, options.batch, options.repeats)
 
 
 if __name__ == "__main__":

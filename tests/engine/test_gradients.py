@@ -48,7 +48,7 @@ def test_dense_gradient_is_that_of_every_possible_edge(backend):
     case = make_case(nodes=9, edges=25, batch=4, roles=False, gain=0.6)
     t = case.topology
     matrix = torch.zeros(9, 9, dtype=torch.float64)
-    matrix[t.targets, t.sources] = case.weight
+    matrix[t.targets.copy(), t.sources.copy()] = case.weight
     matrix += torch.diag(case.bias)
     noise = torch.randn(9, 9, dtype=torch.float64) * 0.1
     absent = matrix == 0
@@ -59,13 +59,13 @@ def test_dense_gradient_is_that_of_every_possible_edge(backend):
 
     complete = Topology.complete(9)
     every = engine.plan(complete.with_roles(t.inputs, t.outputs), "tanh")
-    weight = matrix[complete.targets, complete.sources].clone().requires_grad_(True)
+    weight = matrix[complete.targets.copy(), complete.sources.copy()].clone().requires_grad_(True)
     bias = case.bias.clone().requires_grad_(True)
     full = engine.sweep(every, weight, case.drive, bias, backend="reference", **TIGHT).output
     torch.testing.assert_close(full, out)
     edge, node = torch.autograd.grad((full * direction).sum(), (weight, bias))
     expected = torch.zeros(9, 9, dtype=torch.float64)
-    expected[complete.targets, complete.sources] = edge
+    expected[complete.targets.copy(), complete.sources.copy()] = edge
     expected += torch.diag(node)
     torch.testing.assert_close(gradient, expected, rtol=1e-8, atol=1e-9)
 

@@ -19,7 +19,7 @@ def sweep_arguments(case, backend, dense):
     if dense:
         t = case.topology
         weight = torch.zeros(12, 12, dtype=torch.float64)
-        weight[t.targets, t.sources] = case.weight
+        weight[t.targets.copy(), t.sources.copy()] = case.weight
         bias = None
     for tensor in (weight, bias, case.drive):
         if tensor is not None:

@@ -52,7 +52,7 @@ def test_digits_well_above_chance_on_unseen_data():
 
 def test_regression_explains_unseen_data():
     x, y = load_diabetes(return_X_y=True)
-    model = NeuralModulesRegressor(nodes=20, learning_rate=0.02, random_state=0)
+    model = NeuralModulesRegressor(nodes=20, random_state=0)
     assert cross_val_score(model, x, y, cv=3).mean() > 0.35
 
 

@@ -263,5 +263,5 @@ def test_nan_weights_are_named_with_a_remedy():
     network, _, rule = make()
     with torch.no_grad():
         network.core.weight[0, 1] = float("nan")
-    with pytest.raises(EngineError, match="NaN.*lower the learning rate"):
+    with pytest.raises(EngineError, match=r"NaN.*lower the learning rate"):
         rule.step()

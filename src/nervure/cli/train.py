@@ -6,7 +6,6 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,15 +15,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from nervure.data import Prepared
-from nervure.engine.activations import NAMES
+from nervure.data.dataset import Task
+from nervure.engine.activations import ActivationName
 from nervure.jobs import TrainRequest, TrainResult, train_neural_modules
+from nervure.rules.repulsion import Penalty
 
 app = typer.Typer(help="Train a network by one of the methods.", no_args_is_help=True)
-
-# typer wants enumerations for choices.
-Activation = Enum("Activation", {name: name for name in NAMES}, type=str)
-Penalty = Enum("Penalty", {name: name for name in ("repulsion", "l2", "none")}, type=str)
-Task = Enum("Task", {name: name for name in ("classification", "regression")}, type=str)
 
 _DATA = "Data"
 _NETWORK = "Network and rule"
@@ -103,10 +99,10 @@ def neural_modules(
             help="repulsion keeps modules small, l2 shrinks all weights alike.",
             rich_help_panel=_NETWORK,
         ),
-    ] = Penalty.repulsion,  # type: ignore[attr-defined]
+    ] = "repulsion",
     activation: Annotated[
-        Activation, typer.Option(help="Of the neurons.", rich_help_panel=_NETWORK)
-    ] = Activation.tanh,  # type: ignore[attr-defined]
+        ActivationName, typer.Option(help="Of the neurons.", rich_help_panel=_NETWORK)
+    ] = "tanh",
     contraction: Annotated[
         float | None,
         typer.Option(
@@ -124,8 +120,13 @@ def neural_modules(
         typer.Option(min=1, help="128, fewer for small data.", rich_help_panel=_TRAINING),
     ] = None,
     learning_rate: Annotated[
-        float, typer.Option(min=1e-9, help="Of SGD at the start.", rich_help_panel=_TRAINING)
-    ] = 0.3,
+        float | None,
+        typer.Option(
+            min=1e-9,
+            help="Of SGD at the start; 0.3 for classes, 1 / nodes for regression.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
     momentum: Annotated[
         float, typer.Option(min=0.0, max=0.9999, help="Of SGD.", rich_help_panel=_TRAINING)
     ] = 0.5,
@@ -158,12 +159,12 @@ def neural_modules(
     request = TrainRequest(
         data=data,
         target=target,
-        task=None if task is None else task.value,
+        task=task,
         nodes=nodes,
         keep=keep,
         alpha=alpha,
-        penalty=penalty.value,
-        activation=activation.value,
+        penalty=penalty,
+        activation=activation,
         contraction=contraction,
         epochs=epochs,
         batch_size=batch_size,

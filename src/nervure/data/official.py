@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 from scipy.sparse import csr_matrix
 
 from nervure.data.activity import ACTIVITIES, CHANNELS, segment_feature_names, segment_features
@@ -42,7 +43,7 @@ def load_official(entry: Entry, files: Sequence[Path]) -> Dataset:
         return _PARSERS[entry.name](entry, files)
     except (
         OSError, EOFError, ValueError, KeyError, IndexError, struct.error,
-        zipfile.BadZipFile, tarfile.TarError,
+        zipfile.BadZipFile, tarfile.TarError, MatReadError,
     ) as error:  # fmt: skip
         if isinstance(error, DataError):
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,6 +16,10 @@ from torch.nn import functional
 from nervure.errors import EngineError
 
 DEFAULT_LEAK = 0.01
+
+ActivationName = Literal[
+    "identity", "relu", "squared_relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu"
+]
 
 
 @dataclass(frozen=True)

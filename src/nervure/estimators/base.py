@@ -18,7 +18,7 @@ from torch import nn
 
 from nervure.topology import Topology
 from nervure.training import Fitted, TrainingOptions, fit, predict_values
-from nervure.training.fit import RuleMaker, Task
+from nervure.training.fit import RuleMaker, Task, automatic_learning_rate
 
 _LARGEST_SEED = 2**31 - 1
 
@@ -33,7 +33,8 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
     # Set by the __init__ of subclasses, which scikit-learn reads parameter names from.
     epochs: int
     batch_size: int | None
-    learning_rate: float
+    learning_rate: float | None
+    nodes: int
     momentum: float
     standardize: bool
     validation_fraction: float
@@ -54,7 +55,9 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
         options = TrainingOptions(
             epochs=self.epochs,
             batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
+            learning_rate=automatic_learning_rate(task, self.nodes)
+            if self.learning_rate is None
+            else self.learning_rate,
             momentum=self.momentum,
             seed=seed,
         )

@@ -25,7 +25,7 @@ class _NeuralModulesEstimator(GraphEstimator):
         contraction: float | None = None,
         epochs: int = 30,
         batch_size: int | None = None,
-        learning_rate: float = 0.3,
+        learning_rate: float | None = None,
         momentum: float = 0.5,
         standardize: bool = True,
         validation_fraction: float = 0.0,
@@ -85,7 +85,8 @@ class NeuralModulesClassifier(GraphClassifier, _NeuralModulesEstimator):
     epochs : int, default 30
     batch_size : int, optional
         128, or fewer where an epoch would have under 30 steps, if None.
-    learning_rate : float, default 0.3
+    learning_rate : float, optional
+        0.3 for classes and 1 / nodes for regression if None.
     momentum : float, default 0.5
     standardize : bool, default True
         Whether to bring features to zero mean and unit variance first.
@@ -139,7 +140,8 @@ class NeuralModulesRegressor(GraphRegressor, _NeuralModulesEstimator):
     epochs : int, default 30
     batch_size : int, optional
         128, or fewer where an epoch would have under 30 steps, if None.
-    learning_rate : float, default 0.3
+    learning_rate : float, optional
+        0.3 for classes and 1 / nodes for regression if None.
     momentum : float, default 0.5
     standardize : bool, default True
         Whether to bring features to zero mean and unit variance first.

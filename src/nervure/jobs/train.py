@@ -22,6 +22,7 @@ from nervure.rules import Repulsion, Rewiring
 from nervure.rules.repulsion import Penalty
 from nervure.training import Fitted, TrainingOptions, evaluate, fit
 from nervure.training.checkpoint import save_model
+from nervure.training.fit import automatic_learning_rate
 from nervure.training.run import RewiringRow, Run
 
 METHOD = "neural-modules"
@@ -44,7 +45,8 @@ class TrainRequest:
     nodes, keep, alpha, penalty, activation, contraction
         Of the network and its rule; `keep` None means twice the nodes.
     epochs, batch_size, learning_rate, momentum
-        As in `TrainingOptions`.
+        As in `TrainingOptions`; `learning_rate` None means 0.3 for classes and 1 / nodes for
+        regression.
     seed : int
         For split, weights and the order of samples.
     split_by : str, optional
@@ -68,7 +70,7 @@ class TrainRequest:
     contraction: float | None = None
     epochs: int = 30
     batch_size: int | None = None
-    learning_rate: float = 0.3
+    learning_rate: float | None = None
     momentum: float = 0.5
     seed: int = 0
     split_by: str | None = None
@@ -81,10 +83,10 @@ class Listener(Protocol):
     """Hears how a job goes on."""
 
     def started(self, prepared: Prepared, request: TrainRequest) -> None:
-        """The data is ready and training begins."""
+        """Hear that the data is ready and training begins."""
 
     def epoch(self, network: str, metrics: Mapping[str, Any]) -> None:
-        """An epoch of "neural modules" or "plain network" has ended."""
+        """Hear that an epoch of "neural modules" or "plain network" has ended."""
 
 
 class SilentListener:
@@ -142,13 +144,6 @@ def train_neural_modules(request: TrainRequest, listener: Listener | None = None
         With cause and remedy; the run folder keeps what was recorded up to then.
     """
     heard = listener or SilentListener()
-    options = TrainingOptions(
-        epochs=request.epochs,
-        batch_size=request.batch_size,
-        learning_rate=request.learning_rate,
-        momentum=request.momentum,
-        seed=request.seed,
-    )
     keep = 2 * request.nodes if request.keep is None else request.keep
     possible = request.nodes * (request.nodes - 1)
     if not 1 <= keep <= possible:
@@ -157,6 +152,16 @@ def train_neural_modules(request: TrainRequest, listener: Listener | None = None
         )
     source = open_source(request.data, target=request.target, task=request.task)
     data = prepare(source, seed=request.seed, split_by=request.split_by)
+    learning_rate = request.learning_rate
+    if learning_rate is None:
+        learning_rate = automatic_learning_rate(data.task, request.nodes)
+    options = TrainingOptions(
+        epochs=request.epochs,
+        batch_size=request.batch_size,
+        learning_rate=learning_rate,
+        momentum=request.momentum,
+        seed=request.seed,
+    )
     inputs = data.x_train.shape[1]
     outputs = len(data.class_names) if data.task == "classification" else 1
     network = NeuralModules(
@@ -180,6 +185,7 @@ def train_neural_modules(request: TrainRequest, listener: Listener | None = None
         "task": data.task,
         **{k: v for k, v in asdict(request).items() if k not in ("out", "force")},
         "keep": keep,
+        "learning_rate": learning_rate,
         "messages": list(data.messages),
     }
     begin = time.perf_counter()

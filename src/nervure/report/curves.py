@@ -86,7 +86,7 @@ def training_curves(epochs: Epochs, *, baseline: Epochs = ()) -> Figure:
     for ax in (left, right):
         epoch_axis(ax, _numbers([*epochs, *baseline]))
         if baseline:
-            legend(ax, loc="upper right")
+            legend(ax, loc="best")
     return figure
 
 
@@ -121,7 +121,8 @@ def module_history(epochs: Epochs, *, nodes: int | None = None) -> Figure:
         hatch = "" if last else _HATCHES[i % len(_HATCHES)]
         there = values > 0
         top.bar(np.array(at)[there], values[there], _bar(at), floor[there], label=label,
-                facecolor=face, hatch=hatch, edgecolor=INK, linewidth=0.4 if len(at) < 60 else 0)  # fmt: skip
+                facecolor=face, hatch=hatch, edgecolor=INK,
+                linewidth=0.4 if len(at) < 60 else 0)  # fmt: skip
         floor = floor + values
     if nodes is not None:
         top.axhline(nodes, color=FAINT, linestyle="--", linewidth=1.2, label=f"all {nodes} nodes")

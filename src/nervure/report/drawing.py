@@ -73,7 +73,9 @@ def _extent(layout: Layout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     discs = np.array([(x, y, r) for x, y, r, _ in layout.modules]).reshape(-1, 3)
     low = np.vstack((points - 0.5, discs[:, :2] - discs[:, 2:])).min(axis=0)
     high = np.vstack((points + 0.5, discs[:, :2] + discs[:, 2:])).max(axis=0)
-    return low - 0.4, high + np.array([0.4, 1.2])
+    # Long edges bend out of the picture's top and bottom by a share of its width.
+    bulge = 0.03 * float(high[0] - low[0])
+    return low - np.array([0.4, max(0.4, bulge)]), high + np.array([0.4, max(1.2, bulge)])
 
 
 def _strongest(topology: Topology, weights: NDArray[np.floating] | None) -> NDArray[np.int64]:
@@ -170,7 +172,8 @@ def _label_modules(ax: Axes, layout: Layout) -> None:
     behind = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
     for x, y, radius, size in sorted(layout.modules, key=lambda m: -m[3])[:_LABELLED]:
         ax.annotate(f"{size} nodes", (x, y + radius), (0, 2), textcoords="offset points",
-                    ha="center", va="bottom", fontsize=9, color=INK, zorder=5, bbox=behind)  # fmt: skip
+                    ha="center", va="bottom", fontsize=9, color=INK, zorder=5,
+                    bbox=behind)  # fmt: skip
 
 
 def _describe(ax: Axes, topology: Topology, layout: Layout, drawn: int, has_weights: bool) -> None:

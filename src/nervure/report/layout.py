@@ -61,7 +61,6 @@ def lay_out(topology: Topology) -> Layout:
     level = topology.levels[first]
     radius = np.array([_radius(int(size)) for size in components.sizes])
     area = float(((2 * radius[placed] + _GAP) ** 2).sum())
-    depth = len(np.unique(level[placed]))
     height = max(2 * float(radius[placed].max(initial=0.5)), 0.75 * math.sqrt(area))
     columns = [placed[level[placed] == depth] for depth in np.unique(level[placed])]
     centre, width = _arranged(topology, columns, radius, height)

@@ -26,8 +26,8 @@ def number(value: object, digits: int = 4) -> str:
 
 
 def percent(value: float) -> str:
-    """Write a share as a percentage with two decimals."""
-    return f"{100 * value:.2f} %"
+    """Write a share as a percentage with two decimals; its space does not break."""
+    return f"{100 * value:.2f}\N{NO-BREAK SPACE}%"
 
 
 def duration(seconds: float) -> str:

@@ -114,7 +114,11 @@ def _wiring(model: nn.Module | None, snapshots: list[tuple[int, Topology]]) -> W
     layers = [] if model is None else [m for m in model.modules() if isinstance(m, GraphLayer)]
     if layers:
         weights = layers[0].edge_weight.double().cpu().numpy()
-        return Wiring(layers[0].topology, weights, "of the saved network")
+        return Wiring(
+            layers[0].topology,
+            weights,
+            "of the saved network (that of the best epoch, if validated)",
+        )
     if snapshots:
         epoch, topology = snapshots[-1]
         return Wiring(topology, None, f"as recorded in epoch {epoch}; weights were not saved")

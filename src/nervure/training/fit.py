@@ -20,7 +20,7 @@ from nervure.networks import GraphLayer
 from nervure.rules import Rewiring, Rule
 
 Task = Literal["classification", "regression"]
-Rows = NDArray[np.float32] | csr_array | csr_matrix
+Rows = NDArray[np.floating] | csr_array | csr_matrix
 RuleMaker = Callable[[nn.Module, torch.optim.Optimizer], Rule]
 Metrics = dict[str, Any]
 
@@ -129,6 +129,16 @@ def rows_to_tensor(x: Rows, rows: NDArray[np.int64] | slice, dtype: torch.dtype)
     part = x[rows]
     dense = part if isinstance(part, np.ndarray) else part.toarray()
     return torch.from_numpy(np.ascontiguousarray(dense)).to(dtype)
+
+
+def automatic_learning_rate(task: Task, nodes: int) -> float:
+    """Choose 0.3 for classes, 1 / nodes for regression.
+
+    The curvature of the squared error of a linear read-out grows with the number of bounded
+    neurons it reads, and a step longer than about 2 / curvature diverges; cross-entropy, whose
+    slope is bounded, has no such limit.
+    """
+    return 0.3 if task == "classification" else 1.0 / nodes
 
 
 def _dtype_of(network: nn.Module) -> torch.dtype:
