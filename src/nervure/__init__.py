@@ -1,11 +1,12 @@
 """Train neural networks that learn their own wiring."""
 
-from nervure import engine, modules, networks, rules, topology, training
+from nervure import data, engine, modules, networks, rules, topology, training
 from nervure.estimators import NeuralModulesClassifier, NeuralModulesRegressor
 from nervure.modules import ModuleStatistics, module_statistics
 from nervure.networks import GraphLayer, NeuralModules
 from nervure.topology import Topology
 from nervure.training import TrainingOptions, fit
+from nervure.training.checkpoint import load_model, save_model
 
 __version__ = "0.1.0"
 
@@ -17,12 +18,15 @@ __all__ = [
     "NeuralModulesRegressor",
     "Topology",
     "TrainingOptions",
+    "data",
     "engine",
     "fit",
+    "load_model",
     "module_statistics",
     "modules",
     "networks",
     "rules",
+    "save_model",
     "topology",
     "training",
 ]
