@@ -26,7 +26,8 @@ ALLOWED = {
     "data": {"errors", "textual"},
     "report": {"errors", "topology", "modules", "networks", "training"},
     "jobs": {
-        "errors", "data", "modules", "networks", "rules", "training", "baselines", "report",
+        "errors", "data", "engine", "modules", "networks", "rules", "training", "baselines",
+        "report",
     },
     "cli": {"errors", "data", "engine", "jobs", "modules", "rules", "training"},
 }  # fmt: skip

@@ -17,6 +17,7 @@ from rich.table import Table
 from nervure.data import Prepared
 from nervure.data.dataset import Task
 from nervure.engine.activations import ActivationName
+from nervure.engine.sweeping import OnFailure
 from nervure.jobs import TrainRequest, TrainResult, train_neural_modules
 from nervure.rules.repulsion import Penalty
 
@@ -112,6 +113,13 @@ def neural_modules(
             rich_help_panel=_NETWORK,
         ),
     ] = None,
+    on_failure: Annotated[
+        OnFailure,
+        typer.Option(
+            help="Stop at a sample without equilibrium, or leave it out.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = "raise",
     epochs: Annotated[
         int, typer.Option(min=1, help="Passes over the data.", rich_help_panel=_TRAINING)
     ] = 30,
@@ -166,6 +174,7 @@ def neural_modules(
         penalty=penalty,
         activation=activation,
         contraction=contraction,
+        on_failure=on_failure,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,

@@ -14,6 +14,7 @@ from torch import nn
 
 from nervure.baselines import PlainNetwork
 from nervure.data import Prepared, open_source, prepare
+from nervure.engine.sweeping import OnFailure
 from nervure.errors import EngineError
 from nervure.modules import module_statistics
 from nervure.networks import NeuralModules
@@ -42,7 +43,7 @@ class TrainRequest:
         Column to predict, for files.
     task : {"classification", "regression"}, optional
         Detected if None.
-    nodes, keep, alpha, penalty, activation, contraction
+    nodes, keep, alpha, penalty, activation, contraction, on_failure
         Of the network and its rule; `keep` None means twice the nodes.
     epochs, batch_size, learning_rate, momentum
         As in `TrainingOptions`; `learning_rate` None means 0.3 for classes and 1 / nodes for
@@ -68,6 +69,7 @@ class TrainRequest:
     penalty: Penalty = "repulsion"
     activation: str = "tanh"
     contraction: float | None = None
+    on_failure: OnFailure = "raise"
     epochs: int = 30
     batch_size: int | None = None
     learning_rate: float | None = None
@@ -170,6 +172,7 @@ def train_neural_modules(request: TrainRequest, listener: Listener | None = None
         nodes=request.nodes,
         activation=request.activation,
         contraction=request.contraction,
+        on_failure=request.on_failure,
         seed=request.seed,
     )
 
