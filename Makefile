@@ -22,8 +22,9 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/neural_modules_step.py
 	$(BIN)/python benchmarks/topology_scale.py
 
+# Every example in the docs: docstrings and README.
 docs: $(STAMP)
-	$(BIN)/python -m pytest --doctest-modules src/nervure -q
+	$(BIN)/python -m pytest -q src/nervure tests/test_readme.py
 
 # Installed in place: the Python files are used from src, the extension is built anew when the C++
 # sources change. torch comes first and alone, so that nothing else decides its version.

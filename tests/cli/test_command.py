@@ -74,6 +74,8 @@ def test_run_folder_holds_database_model_and_report(digits_run):
         assert len(run.epochs()) == 3
         assert run.result["test_error"] == summary["test_error"]
         assert run.config["keep"] == 40
+        assert run.config["task"] == "classification"
+        assert run.config["learning_rate"] == 0.3
         counts = sum(len(row.grown) for row in run.rewirings())
         assert counts == sum(epoch["grown"] for epoch in run.epochs())
     loaded = load_model(folder / "model.safetensors")

@@ -183,10 +183,10 @@ def train_neural_modules(request: TrainRequest, listener: Listener | None = None
 
     folder = request.out or Path("runs") / f"{METHOD}-{data.name}-{_stamp()}"
     config = {
+        **{k: v for k, v in asdict(request).items() if k not in ("out", "force")},
         "method": METHOD,
         "dataset": data.name,
         "task": data.task,
-        **{k: v for k, v in asdict(request).items() if k not in ("out", "force")},
         "keep": keep,
         "learning_rate": learning_rate,
         "messages": list(data.messages),
