@@ -16,7 +16,7 @@ import pytest
 from scipy.io import savemat
 from scipy.stats import kurtosis, skew
 
-from nervure.data import list_datasets, load, open_source, prepare
+from nervure.data import list_datasets, load, open_source, prepare, split_rows
 from nervure.data.activity import FEATURES, segment_feature_names, segment_features
 from nervure.data.catalogue import CATALOGUE, Official
 from nervure.data.download import fetch
@@ -278,3 +278,11 @@ def test_options_that_belong_to_files_are_refused_for_names():
         open_source("digits", target="x")
     with pytest.raises(DataError, match="classification dataset"):
         open_source("digits", task="regression")
+
+
+def test_scaling_of_a_dataset_sees_training_rows_only():
+    data = load("digits")
+    prepared = prepare(data, seed=4)
+    split = split_rows(data.y, seed=4, classes=True)
+    np.testing.assert_allclose(prepared.encoder.mean, data.x[split.train].mean(0), rtol=1e-5)
+    assert not np.allclose(prepared.encoder.mean, data.x.mean(0), rtol=1e-3)

@@ -1,5 +1,7 @@
 """The torch.library operators: opcheck, compile, and hostile arguments to the native core."""
 
+import multiprocessing
+import os
 import threading
 
 import numpy as np
@@ -191,6 +193,25 @@ def test_several_python_threads_at_once():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def _sweep_in_child(case, queue):
+    queue.put(case.sweep().output.numpy())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python's own doubts about fork
+def test_forked_children_can_sweep():
+    """The pool's workers do not exist in a child; it must not wait for them."""
+    case = make_case(nodes=200, edges=3000, batch=64, dtype=torch.float32)
+    expected = case.sweep().output
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    child = context.Process(target=_sweep_in_child, args=(case, queue))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    np.testing.assert_array_equal(queue.get(), expected.numpy())
 
 
 def test_unknown_instruction_set_is_refused():
