@@ -46,8 +46,6 @@ class Entry:
         What part of the published data the repacked file holds, if not all.
     official : tuple of Official
         What is downloaded when there is no repacked file; empty if that is not offered.
-    folder : str
-        Where official files are kept in the cache.
     """
 
     name: str
