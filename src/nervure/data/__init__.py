@@ -1,10 +1,11 @@
 """Data by name or from a file: loaded, split and encoded."""
 
 from nervure.data.dataset import Dataset
-from nervure.data.encoding import ArrayEncoder, TableEncoder, encoder_from_json
+from nervure.data.encoding import ArrayEncoder, TableEncoder
 from nervure.data.prepare import Prepared, TableSource, open_source, prepare
 from nervure.data.registry import DatasetInfo, list_datasets, load
 from nervure.data.splits import Split, split_rows
+from nervure.data.stored_encoding import encoder_from_json
 from nervure.data.tables import Column, Table, detect_task, read_table
 
 __all__ = [

@@ -46,6 +46,8 @@ class Entry:
         What part of the published data the repacked file holds, if not all.
     official : tuple of Official
         What is downloaded when there is no repacked file; empty if that is not offered.
+    official_rows : int or None
+        Rows of the official data, where the repacked file holds fewer.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Entry:
     sha256: str | None = None
     subset: str | None = None
     official: tuple[Official, ...] = ()
+    official_rows: int | None = None
 
 
 def _idx(base: str, *md5: str) -> tuple[Official, ...]:
@@ -106,7 +109,7 @@ _ENTRIES = (
         "gas_drift_partial.npz", "5a2fc4186dd9a2764f89853256874c75e944b93c6941bafaa161df48c71454e1",
         "a subset: batches 1-6, 8 and 9 of 10, 6,697 of 13,910 rows; published figures for all "
         "rows are not comparable",
-        _uci(270, "gas+sensor+array+drift+dataset+at+different+concentrations"),
+        _uci(270, "gas+sensor+array+drift+dataset+at+different+concentrations"), 13910,
     ),
     Entry(
         "activity", 9120, 720, 19,
@@ -167,6 +170,7 @@ _ENTRIES = (
                 "md5:c32a1d4ab5d03f1284b67883e8d87530",
             ),
         ),
+        60000,
     ),
     Entry(
         "20newsgroups", 18846, 10000, 20,

@@ -6,9 +6,9 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from rich.console import Console
@@ -75,7 +75,7 @@ def fetch(official: Official, folder: Path, *, opener: Opener = _open) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            _download(official.url, partial, opener)
+            _download(official.url, path, partial, opener)
             _check(partial, expected, official.url)
             partial.replace(path)
         finally:
@@ -83,11 +83,17 @@ def fetch(official: Official, folder: Path, *, opener: Opener = _open) -> Path:
     else:
         _check(path, expected, official.url)
     if expected is None:
-        recorded.write_text(file_checksum(path, "sha256") + "\n")
+        digest = file_checksum(path, "sha256")
+        recorded.write_text(digest + "\n")
+        Console(file=sys.stderr).print(
+            f"{path.name}: its publisher gives no checksum; sha256 {digest} is recorded, and later "
+            "loads must match it",
+            highlight=False,
+        )
     return path
 
 
-def _download(url: str, partial: Path, opener: Opener) -> None:
+def _download(url: str, path: Path, partial: Path, opener: Opener) -> None:
     try:
         with opener(url) as response, partial.open("wb") as file:
             length = (
@@ -113,10 +119,10 @@ def _download(url: str, partial: Path, opener: Opener) -> None:
                     f"the download of {url} broke off after {received:,} of {total:,} bytes; "
                     "run the same command again"
                 )
-    except (URLError, TimeoutError, ConnectionError) as error:
+    except (OSError, HTTPException) as error:
         raise DataError(
-            f"cannot download {url}: {error}; check the connection, or put the file into the "
-            "folder that the environment variable NERVURE_DATA names"
+            f"cannot download {url}: {error}; check the connection, or save that file as {path}, "
+            "or set the environment variable NERVURE_DATA to a folder of repacked files"
         ) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -82,8 +81,18 @@ class TableEncoder:
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def fit(cls, table: Table, *, exclude: str) -> TableEncoder:
+    def fit(cls, table: Table, *, exclude: str, group: str | None = None) -> TableEncoder:
         """Learn the encoding from training rows.
+
+        Parameters
+        ----------
+        table : Table
+            Training rows.
+        exclude : str
+            The target.
+        group : str, optional
+            Column the rows were split by. It is left out too: it takes values in the other parts
+            that training never sees.
 
         Raises
         ------
@@ -95,7 +104,9 @@ class TableEncoder:
             if name == exclude:
                 continue
             missing = column.missing
-            if missing.all():
+            if name == group:
+                encoder.notes.append(f"column {name} left out: the rows are split by it")
+            elif missing.all():
                 encoder.notes.append(f"column {name} left out: it is empty in the training rows")
             elif column.kind == "numeric":
                 encoder._fit_numeric(name, column.values, missing)
@@ -124,6 +135,12 @@ class TableEncoder:
         self.numeric.append(NumericColumn(name, median, mean, std, bool(missing.any())))
 
     def _fit_categorical(self, name: str, values: NDArray[Any], missing: NDArray[np.bool_]) -> None:
+        reserved = {_MISSING, _OTHER} & set(values[~missing].tolist())
+        if reserved:
+            raise DataError(
+                f"column {name} holds the text {listed(sorted(reserved))}, which names missing or "
+                "rare categories here; leave such cells empty or write another word"
+            )
         counts = Counter(values[~missing].tolist())
         rows = int((~missing).sum())
         if rows > MOST_CATEGORIES and len(counts) > IDENTIFIER_SHARE * rows:
@@ -209,7 +226,7 @@ class TableEncoder:
             if word not in known:
                 if not missing:
                     unknown[word] += 1
-                word = _OTHER if _OTHER in known else None
+                word = _OTHER if _OTHER in known and not missing else None
             words.append(word)
         if unknown and _OTHER not in known:
             self.warnings.append(
@@ -295,35 +312,3 @@ class ArrayEncoder:
             "std": [None if math.isinf(s) else s for s in self.std.tolist()],
             "sparse": self.sparse,
         }
-
-
-def encoder_from_json(state: Mapping[str, Any]) -> TableEncoder | ArrayEncoder:
-    """Rebuild an encoder from `to_json`.
-
-    Raises
-    ------
-    DataError
-        If the values are not those of an encoder.
-    """
-    try:
-        if state["kind"] == "array":
-            names = tuple(str(n) for n in state["names"])
-            mean = np.array(state["mean"], dtype=np.float64)
-            std = np.array([math.inf if s is None else s for s in state["std"]], dtype=np.float64)
-            if mean.shape != (len(names),) or std.shape != mean.shape or not (std > 0).all():
-                raise ValueError("names, means and deviations do not fit each other")
-            return ArrayEncoder(names, mean, std, bool(state["sparse"]))
-        if state["kind"] == "table":
-            return TableEncoder(
-                [
-                    NumericColumn(str(n), float(a), float(b), float(c), bool(d))
-                    for n, a, b, c, d in state["numeric"]
-                ],
-                [
-                    CategoricalColumn(str(n), tuple(str(c) for c in cs))
-                    for n, cs in state["categorical"]
-                ],
-            )
-        raise ValueError(f"unknown kind {state['kind']!r}")
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the stored encoding of the data is damaged: {error}") from error

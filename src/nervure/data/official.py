@@ -19,7 +19,13 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 from scipy.sparse import csr_matrix
 
-from nervure.data.activity import ACTIVITIES, CHANNELS, segment_feature_names, segment_features
+from nervure.data.activity import (
+    ACTIVITIES,
+    CHANNELS,
+    as_published,
+    segment_feature_names,
+    segment_features,
+)
 from nervure.data.catalogue import Entry
 from nervure.data.dataset import Dataset
 from nervure.data.repacked import pixel_names
@@ -29,6 +35,8 @@ Parser = Callable[[Entry, Sequence[Path]], Dataset]
 
 GASES = ("Ethanol", "Ethylene", "Ammonia", "Acetaldehyde", "Acetone", "Toluene")
 _IDX_IMAGES, _IDX_LABELS = 2051, 2049
+# In two rows of the published codon file text stands where numbers should.
+_SHIFTED_CODON_ROWS = 2
 
 
 def load_official(entry: Entry, files: Sequence[Path]) -> Dataset:
@@ -126,10 +134,9 @@ def _cifar10(entry: Entry, files: Sequence[Path]) -> Dataset:
 def _gas(entry: Entry, files: Sequence[Path]) -> Dataset:
     x, y, batch = [], [], []
     with zipfile.ZipFile(files[0]) as archive:
-        names = [n for n in archive.namelist() if n.endswith(".dat")]
-        # batch10 must follow batch9.
-        for name in sorted(names, key=lambda n: int("".join(c for c in n if c.isdigit())[-2:])):
-            number = int("".join(c for c in name.rsplit("/", 1)[-1] if c.isdigit()))
+        names = {_batch_number(n): n for n in archive.namelist() if n.endswith(".dat")}
+        # In the order of numbers: batch10 must follow batch9.
+        for number, name in sorted(names.items()):
             for line in archive.read(name).decode("ascii").splitlines():
                 if not line.strip():
                     continue
@@ -150,19 +157,29 @@ def _gas(entry: Entry, files: Sequence[Path]) -> Dataset:
     )
 
 
+def _batch_number(name: str) -> int:
+    # Of the file alone: folders may hold digits too.
+    return int("".join(c for c in name.rsplit("/", 1)[-1] if c.isdigit()))
+
+
 def _codon(entry: Entry, files: Sequence[Path]) -> Dataset:
     with zipfile.ZipFile(files[0]) as archive:
         name = next(n for n in archive.namelist() if n.endswith(".csv"))
         rows = csv.reader(io.StringIO(archive.read(name).decode("latin-1")))
         header = next(rows)
         start = header.index("UUU")
-        kingdoms, x = [], []
+        kingdoms, x, shifted = [], [], 0
         for row in rows:
             try:
                 x.append([float(v) for v in row[start : start + 64]])
             except ValueError:
-                continue  # two rows of the published file are shifted: text stands in their numbers
+                shifted += 1
+                continue
             kingdoms.append(row[0])
+    if shifted > _SHIFTED_CODON_ROWS:
+        raise DataError(
+            f"{name}: expected numbers in all but {_SHIFTED_CODON_ROWS} rows, got {shifted} without"
+        )
     names = tuple(sorted(set(kingdoms)))
     return Dataset(
         name=entry.name,
@@ -177,7 +194,9 @@ def _codon(entry: Entry, files: Sequence[Path]) -> Dataset:
 
 def _facebook(entry: Entry, files: Sequence[Path]) -> Dataset:
     with zipfile.ZipFile(files[0]) as archive:
-        by_suffix = {n.rsplit("_", 1)[-1]: n for n in archive.namelist()}
+        # Archives packed on a Mac hold a twin "__MACOSX/.../._name" of every file.
+        members = [n for n in archive.namelist() if not n.startswith("__MACOSX/")]
+        by_suffix = {n.rsplit("_", 1)[-1]: n for n in members}
         features = json.loads(archive.read(by_suffix["features.json"]))
         target = archive.read(by_suffix["target.csv"]).decode("utf-8")
     kinds = {row["id"]: row["page_type"] for row in csv.DictReader(io.StringIO(target))}
@@ -212,7 +231,7 @@ def _activity(entry: Entry, files: Sequence[Path]) -> Dataset:
             subjects.append(int(subject[1:]))
     return Dataset(
         name=entry.name,
-        x=np.array(x, dtype=np.float32),
+        x=as_published(np.array(x)),
         y=np.array(y, dtype=np.int64),
         task="classification",
         class_names=ACTIVITIES,

@@ -166,7 +166,14 @@ def _prepare_dataset(data: Dataset, seed: int, split_by: str | None) -> Prepared
         data.y, seed=seed, classes=True, official_test=data.official_test, groups=groups
     )
     encoder = ArrayEncoder.fit(data.x[split.train], data.feature_names)
-    messages = [_split_message(split, split_by, data.official_test is not None)]
+    how = "random, stratified"
+    if split_by is not None:
+        how = f"by {split_by}"
+    elif data.official_test is not None and data.subset is not None:
+        how = "the fixed test part of this subset, not the published one"
+    elif data.official_test is not None:
+        how = "the published test part"
+    messages = [_split_message(split, how)]
     if data.subset is not None:
         messages.insert(0, f"{data.name} is {data.subset}")
     if data.groups and split_by is None:
@@ -197,19 +204,23 @@ def _prepare_table(source: TableSource, seed: int, split_by: str | None) -> Prep
     table, column = source.table, source.table.column(source.target)
     classes, codes = _targets(column, source.task)
     groups = None
+    if split_by == source.target:
+        raise DataError(f"cannot split by {split_by}: it is the target")
     if split_by is not None:
         values = table.column(split_by).values
         groups = np.unique(np.array([str(v) for v in values.tolist()]), return_inverse=True)[1]
     split = split_rows(codes, seed=seed, classes=source.task == "classification", groups=groups)
     train = table.take(split.train)
-    encoder = TableEncoder.fit(train, exclude=source.target)
+    encoder = TableEncoder.fit(train, exclude=source.target, group=split_by)
     mean, std = 0.0, 1.0
     y = codes
     if source.task == "regression":
         mean, std = float(codes[split.train].mean()), float(codes[split.train].std())
         std = std if std > 0 else 1.0
         y = ((codes - mean) / std).astype(np.float32)
-    messages = [*source.messages, *encoder.notes, _split_message(split, split_by, False)]
+    chance = "random, stratified" if source.task == "classification" else "random"
+    how = chance if split_by is None else f"by {split_by}"
+    messages = [*source.messages, *encoder.notes, _split_message(split, how)]
     return Prepared(
         name=Path(table.name).name.split(".")[0],
         task=source.task,
@@ -233,12 +244,18 @@ def _targets(column: Column, task: Task) -> tuple[tuple[str, ...], NDArray[Any]]
         return (), column.values.astype(np.float64)
     labels, codes = np.unique(column.values.astype(str) if column.kind == "categorical"
                               else column.values, return_inverse=True)  # fmt: skip
-    names = tuple(str(v) if column.kind == "categorical" else f"{v:g}" for v in labels.tolist())
+    names = tuple(
+        str(v) if column.kind == "categorical" else _number_name(v) for v in labels.tolist()
+    )
     return names, codes.astype(np.int64)
 
 
-def _split_message(split: Split, by: str | None, official: bool) -> str:
-    how = f"by {by}" if by else "the published test part" if official else "random, stratified"
+def _number_name(value: float) -> str:
+    # Every digit: two different labels must not get one name.
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _split_message(split: Split, how: str) -> str:
     return (
         f"split ({how}): {len(split.train):,} training, {len(split.validation):,} validation, "
         f"{len(split.test):,} test rows"

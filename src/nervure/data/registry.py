@@ -43,9 +43,9 @@ class DatasetInfo:
     licence: str
 
 
-def data_folders(root: Path | None = None) -> list[Path]:
+def data_folders(root: Path | str | None = None) -> list[Path]:
     """Folders searched, in order: `root`, ``NERVURE_DATA``, the user's cache."""
-    folders = [] if root is None else [root]
+    folders = [] if root is None else [Path(root)]
     named = os.environ.get(DATA_VARIABLE)
     if named:
         folders.append(Path(named))
@@ -58,45 +58,54 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "nervure"
 
 
-def _local(entry: Entry, root: Path | None) -> Path | None:
+def _local(entry: Entry, root: Path | str | None) -> Path | None:
     if entry.repacked is None:
         return None
     paths = (folder / entry.repacked for folder in data_folders(root))
     return next((path for path in paths if path.is_file()), None)
 
 
-def list_datasets(root: Path | None = None) -> list[DatasetInfo]:
+def _official_folder(entry: Entry) -> Path:
+    return cache_folder() / entry.name
+
+
+def list_datasets(root: Path | str | None = None) -> list[DatasetInfo]:
     """List every known dataset and where it is, without loading any."""
     infos = []
     for entry in CATALOGUE.values():
         path = _local(entry, root)
+        folder = _official_folder(entry)
         if entry.name == "digits":
             found = "scikit-learn"
         elif path is not None:
             found = str(path)
+        elif entry.official and all((folder / f.filename).is_file() for f in entry.official):
+            found = str(folder)
         elif entry.official:
             found = f"would be downloaded from {entry.official[0].url.split('/')[2]}"
         else:
             found = f"not here: put {entry.repacked} into {DATA_VARIABLE}"
         # What is downloaded is the whole set, whatever part a repacked file holds.
-        subset = entry.subset if path is not None or not entry.official else None
+        whole = path is None and bool(entry.official)
+        rows = entry.official_rows if whole and entry.official_rows is not None else entry.rows
+        subset = None if whole else entry.subset
         infos.append(
             DatasetInfo(
-                entry.name, entry.rows, entry.features, entry.classes, subset, found,
+                entry.name, rows, entry.features, entry.classes, subset, found,
                 entry.citation, entry.licence,
             )
         )  # fmt: skip
     return infos
 
 
-def load(name: str, *, root: Path | None = None, opener: Opener | None = None) -> Dataset:
+def load(name: str, *, root: Path | str | None = None, opener: Opener | None = None) -> Dataset:
     """Load a dataset by name.
 
     Parameters
     ----------
     name : str
         As in `list_datasets`; dashes and underscores are the same.
-    root : Path, optional
+    root : Path or str, optional
         Folder searched before ``NERVURE_DATA`` and the cache.
     opener : callable, optional
         Opens URLs; `urllib.request.urlopen` by default.
@@ -121,7 +130,7 @@ def load(name: str, *, root: Path | None = None, opener: Opener | None = None) -
             f"{entry.name} is not here and has no single official file to download: put "
             f"{entry.repacked} into a folder and set {DATA_VARIABLE} to it"
         )
-    folder = cache_folder() / entry.name
+    folder = _official_folder(entry)
     files = [
         fetch(official, folder) if opener is None else fetch(official, folder, opener=opener)
         for official in entry.official

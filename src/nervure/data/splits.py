@@ -57,9 +57,14 @@ def split_rows(
     Raises
     ------
     DataError
-        If there are too few rows or groups.
+        If there are too few rows or groups, no class has two rows, or the shares leave nothing.
     """
     rows = np.arange(len(y), dtype=np.int64)
+    if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
+        raise DataError(
+            f"expected shares above 0 that leave rows to train on, got test {test} and validation "
+            f"{validation}"
+        )
     if len(rows) < 5:
         raise DataError(f"expected at least 5 rows to train, validate and test on, got {len(rows)}")
     if groups is not None:
@@ -99,6 +104,11 @@ def _stratified(
     counts = np.unique(y, return_inverse=True, return_counts=True)
     common = counts[2][counts[1]] >= 2
     size = max(1, round(share * len(rows)))
+    if common.sum() <= size:
+        raise DataError(
+            f"cannot hold {size} of {len(rows)} rows out: the {len(counts[0])} classes have hardly "
+            "more than one row each; is the target a name or a measurement? (task regression)"
+        )
     kinds = len(np.unique(y[common]))
     # Too few rows to give every class a place on both sides: leave the shares to chance.
     stratify = y[common] if kinds and size >= kinds and common.sum() - size >= kinds else None

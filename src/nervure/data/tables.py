@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,10 @@ def read_table(path: Path | str) -> Table:
     try:
         if lower.endswith((".csv", ".csv.gz")):
             table = pyarrow.csv.read_csv(
-                path, convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True)
+                path,
+                convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True),
+                # Only a reader on one thread knows the number of the row it fails at.
+                read_options=pyarrow.csv.ReadOptions(use_threads=False),
             )
         elif lower.endswith((".parquet", ".pq")):
             table = pyarrow.parquet.read_table(path)
@@ -163,7 +167,7 @@ def _from_npz(path: Path) -> Table:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"cannot read {path.name}: {error}") from error
     columns: dict[str, Column] = {}
     rows: int | None = None
@@ -178,6 +182,8 @@ def _from_npz(path: Path) -> Table:
         flat = array.reshape(rows, -1)
         for j in range(flat.shape[1]):
             name = key if array.ndim == 1 else f"x{j}" if key == "X" else f"{key}{j}"
+            if name in columns:
+                raise DataError(f"{path.name} has several columns named {name}; rename an array")
             column = flat[:, j]
             if column.dtype.kind in "iuf":
                 integers = column.dtype.kind in "iu"
