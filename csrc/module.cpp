@@ -1,19 +1,22 @@
 // The Python face of the native core: NumPy-like arrays in, shapes and indices checked, GIL released.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 
-#include <optional>
+#include <array>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <tuple>
 
 #include "graph.hpp"
-#include "plan.hpp"
+#include "memory.hpp"
+#include "program.hpp"
 #include "select.hpp"
 #include "sweep.hpp"
+#include "thread_pool.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -21,12 +24,6 @@ using namespace nb::literals;
 namespace {
 
 using IntArray = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Array1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Array2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Array3 = nb::ndarray<T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 
 template <class T>
 nb::ndarray<nb::numpy, T, nb::ndim<1>> give(std::vector<T>&& values) {
@@ -103,167 +100,157 @@ nb::ndarray<nb::numpy, bool, nb::ndim<1>> reachable(IntArray indptr, IntArray ne
   return nb::ndarray<nb::numpy, bool, nb::ndim<1>>(owned->data(), {owned->size()}, owner);
 }
 
+// Numbers of one float type, by their address. The Python side checks type, size and layout of what
+// it gives (engine/native.py); going through array objects would cost a small network more than its
+// whole sweep.
+using Address = std::uintptr_t;
 template <class T>
-auto select_largest(Array2<const T> matrix, std::int64_t k) {
+T* pointer(Address address) {
+  return reinterpret_cast<T*>(address);
+}
+
+template <class T>
+nb::tuple selection(nervure::Selection<T>&& s) {
+  return nb::make_tuple(give(std::move(s.indptr)), give(std::move(s.sources)),
+                        static_cast<double>(s.threshold));
+}
+
+template <class T>
+nb::tuple select_largest_of(Address matrix, std::int32_t n, std::int64_t k, double hint,
+                            int threads) {
   nervure::Selection<T> s;
   {
     nb::gil_scoped_release release;
-    require(matrix.shape(0) == matrix.shape(1) && matrix.shape(0) <= INT32_MAX,
-            "the weight matrix must be square");
-    s = nervure::select_largest<T>(matrix.data(), static_cast<std::int32_t>(matrix.shape(0)), k);
+    s = nervure::select_largest<T>(pointer<const T>(matrix), n, k, static_cast<T>(hint), threads);
   }
-  return std::make_tuple(give(std::move(s.indptr)), give(std::move(s.sources)),
-                         static_cast<double>(s.threshold));
+  return selection(std::move(s));
 }
 
-auto build_plan(IntArray indptr, IntArray sources, IntArray inputs, IntArray outputs,
-                IntArray activation) {
-  nervure::PackedPlan packed;
+nb::tuple select_largest(bool twice, Address matrix, std::int32_t n, std::int64_t k, double hint,
+                         int threads) {
+  return twice ? select_largest_of<double>(matrix, n, k, hint, threads)
+               : select_largest_of<float>(matrix, n, k, hint, threads);
+}
+
+template <class T>
+nb::tuple update_of(std::int32_t n, Address weight, Address gradient, Address momentum, bool first,
+                    const std::array<double, 4>& sgd, bool nesterov, bool maximize, int form,
+                    double strength, Address size, double largest, IntArray indptr,
+                    IntArray sources, double hint, std::int64_t keep, int threads) {
+  nervure::Selection<T> s;
   {
     nb::gil_scoped_release release;
-    const nervure::Csr g = csr_of(indptr, sources);
-    require(activation.shape(0) == static_cast<std::size_t>(g.nodes),
-            "activation holds one code per node");
-    packed = nervure::build_plan(
-        g, {inputs.data(), inputs.data() + inputs.shape(0)},
-        {outputs.data(), outputs.data() + outputs.shape(0)}, activation.data());
-    nervure::parse_plan(packed.data.get(), packed.size);
+    const nervure::Csr edges = csr_of(indptr, sources);
+    require(edges.nodes == n, "the edges are not those of the matrix");
+    auto number = [](double x) { return static_cast<T>(x); };
+    s = nervure::update_and_select<T>(
+        {n, pointer<T>(weight), pointer<const T>(gradient), pointer<T>(momentum), first,
+         number(sgd[0]), number(sgd[1]), number(sgd[2]), number(sgd[3]), nesterov, maximize, form,
+         number(strength), pointer<const T>(size), number(largest), edges.indptr, edges.neighbours,
+         number(hint)},
+        keep, threads);
   }
-  std::int32_t* data = packed.data.release();
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::int32_t*>(p); });
-  return nb::ndarray<nb::numpy, std::int32_t, nb::ndim<1>>(
-      data, {static_cast<std::size_t>(packed.size)}, owner);
+  return selection(std::move(s));
 }
 
-// Shapes shared by the sweeps. Returns the number of chunks.
-template <class T, class State>
-std::int64_t check_state(const nervure::PlanView& p, std::int64_t batch, const State& state) {
-  const std::int64_t lanes = nervure::kLanes<T>;
-  const std::int64_t chunks = (batch + lanes - 1) / lanes;
-  require(static_cast<std::int64_t>(state.shape(0)) == chunks &&
-              static_cast<std::int64_t>(state.shape(1)) == p.nodes &&
-              static_cast<std::int64_t>(state.shape(2)) == lanes,
-          "states have shape (chunks, nodes, lanes)");
-  return chunks;
-}
-
-template <class T>
-void forward(IntArray plan, Array2<const T> drive, Array1<const T> weight,
-             std::optional<Array1<const T>> bias, Array3<T> state, Array3<T> slope,
-             Array2<T> output, Array1<std::uint8_t> converged, Array1<T> residual,
-             Array1<std::int32_t> sweeps, Array1<std::int32_t> failed, double tolerance,
-             std::int32_t max_sweeps, double leak, int threads) {
-  nb::gil_scoped_release release;
-  const nervure::PlanView p =
-      nervure::parse_plan(plan.data(), static_cast<std::int64_t>(plan.shape(0)));
-  const auto batch = static_cast<std::int64_t>(drive.shape(0));
-  const auto b = static_cast<std::size_t>(batch);
-  require(static_cast<std::int64_t>(drive.shape(1)) == p.num_inputs,
-          "drive has one column per input node");
-  require(static_cast<std::int64_t>(weight.shape(0)) == p.edges, "weight has one entry per edge");
-  require(!bias || static_cast<std::int64_t>(bias->shape(0)) == p.nodes,
-          "bias has one entry per node");
-  require(output.shape(0) == b && static_cast<std::int64_t>(output.shape(1)) == p.num_outputs,
-          "output has one row per sample and one column per output node");
-  require(converged.shape(0) == b && residual.shape(0) == b && sweeps.shape(0) == b &&
-              failed.shape(0) == b,
-          "status arrays have one entry per sample");
-  const std::int64_t chunks = check_state<T>(p, batch, state);
-  if (p.has_slopes) check_state<T>(p, batch, slope);
-  nervure::run_forward<T>(
-      {p, batch, drive.data(), weight.data(), bias ? bias->data() : nullptr, state.data(),
-       p.has_slopes ? slope.data() : nullptr, output.data(), static_cast<T>(tolerance), max_sweeps,
-       static_cast<T>(leak), converged.data(), residual.data(), sweeps.data(), failed.data()},
-      chunks, threads);
-}
-
-template <class T>
-void adjoint(IntArray plan, Array2<const T> grad_output, Array1<const T> weight,
-             Array3<const T> state, Array3<const T> slope, Array1<const std::uint8_t> converged,
-             Array3<T> delta, Array2<T> grad_drive, Array1<T> residual,
-             Array1<std::int32_t> sweeps, Array1<std::int32_t> failed, double tolerance,
-             std::int32_t max_sweeps, double leak, int threads) {
-  nb::gil_scoped_release release;
-  const nervure::PlanView p =
-      nervure::parse_plan(plan.data(), static_cast<std::int64_t>(plan.shape(0)));
-  const auto batch = static_cast<std::int64_t>(grad_output.shape(0));
-  const auto b = static_cast<std::size_t>(batch);
-  require(static_cast<std::int64_t>(grad_output.shape(1)) == p.num_outputs,
-          "grad_output has one column per output node");
-  require(static_cast<std::int64_t>(weight.shape(0)) == p.edges, "weight has one entry per edge");
-  require(grad_drive.shape(0) == b && static_cast<std::int64_t>(grad_drive.shape(1)) == p.num_inputs,
-          "grad_drive has one row per sample and one column per input node");
-  require(converged.shape(0) == b && residual.shape(0) == b && sweeps.shape(0) == b &&
-              failed.shape(0) == b,
-          "status arrays have one entry per sample");
-  const std::int64_t chunks = check_state<T>(p, batch, state);
-  check_state<T>(p, batch, delta);
-  if (p.has_slopes) check_state<T>(p, batch, slope);
-  nervure::run_adjoint<T>(
-      {p, batch, grad_output.data(), nullptr, state.data(), p.has_slopes ? slope.data() : nullptr,
-       converged.data(), delta.data(), grad_drive.data(), static_cast<T>(tolerance), max_sweeps,
-       static_cast<T>(leak), residual.data(), sweeps.data(), failed.data()},
-      weight.data(), chunks, threads);
-}
-
-template <class T>
-void edge_gradient(IntArray plan, Array3<const T> state, Array3<const T> delta,
-                   std::optional<Array1<T>> grad_weight, Array1<T> grad_bias, int threads) {
-  nb::gil_scoped_release release;
-  const nervure::PlanView p =
-      nervure::parse_plan(plan.data(), static_cast<std::int64_t>(plan.shape(0)));
-  const auto chunks = static_cast<std::int64_t>(state.shape(0));
-  check_state<T>(p, chunks * nervure::kLanes<T>, state);
-  check_state<T>(p, chunks * nervure::kLanes<T>, delta);
-  require(!grad_weight || static_cast<std::int64_t>(grad_weight->shape(0)) == p.edges,
-          "grad_weight has one entry per edge");
-  require(static_cast<std::int64_t>(grad_bias.shape(0)) == p.nodes,
-          "grad_bias has one entry per node");
-  nervure::run_edge_gradient<T>({p, chunks, state.data(), delta.data(),
-                                 grad_weight ? grad_weight->data() : nullptr, grad_bias.data()},
-                                threads);
-}
-
-// weight[k] = matrix[target of k][source of k]
-template <class T>
-void gather_edges(IntArray plan, Array2<const T> matrix, Array1<T> weight) {
-  nb::gil_scoped_release release;
-  const nervure::PlanView p =
-      nervure::parse_plan(plan.data(), static_cast<std::int64_t>(plan.shape(0)));
-  require(static_cast<std::int64_t>(matrix.shape(0)) == p.nodes && matrix.shape(1) == matrix.shape(0),
-          "the weight matrix has one row and one column per node");
-  require(static_cast<std::int64_t>(weight.shape(0)) == p.edges, "weight has one entry per edge");
-  for (std::int32_t i = 0; i < p.nodes; ++i) {
-    const T* row = matrix.data() + static_cast<std::int64_t>(i) * p.nodes;
-    for (std::int32_t k = p.indptr[i]; k < p.indptr[i + 1]; ++k)
-      weight.data()[k] = row[p.sources[k]];
+// A program and the arrays it looks into.
+class BoundProgram {
+ public:
+  BoundProgram(IntArray indptr, IntArray sources, IntArray inputs, IntArray outputs,
+               IntArray activation, std::int32_t block, bool input_bias)
+      : indptr_(indptr), sources_(sources) {
+    nb::gil_scoped_release release;
+    auto copied = [](const IntArray& a) {
+      return std::vector<std::int32_t>(a.data(), a.data() + a.shape(0));
+    };
+    program_ = std::make_unique<nervure::Program>(
+        nervure::Wiring{csr_of(indptr, sources), block, copied(inputs), copied(outputs),
+                        copied(activation), input_bias});
   }
+
+  template <class T>
+  void forward(std::int64_t batch, Address drive, Address weight, Address bias, Address state,
+               Address slope, Address output, Address residual, Address sweeps, Address failed,
+               double tolerance, std::int32_t max_sweeps, double leak, int threads) const {
+    nb::gil_scoped_release release;
+    nervure::run_forward<T>(
+        {program_.get(), batch, pointer<const T>(drive), pointer<const T>(weight),
+         pointer<const T>(bias), pointer<T>(state), pointer<T>(slope), pointer<T>(output),
+         static_cast<T>(tolerance), max_sweeps, static_cast<T>(leak),
+         {pointer<T>(residual), pointer<std::int32_t>(sweeps), pointer<std::int32_t>(failed)}},
+        threads);
+  }
+
+  template <class T>
+  void adjoint(std::int64_t batch, Address grad_output, Address weight, Address state,
+               Address slope, Address converged, Address delta, Address grad_drive,
+               Address residual, Address sweeps, Address failed, double tolerance,
+               std::int32_t max_sweeps, double leak, int threads) const {
+    nb::gil_scoped_release release;
+    nervure::run_adjoint<T>(
+        {program_.get(), batch, pointer<const T>(grad_output), pointer<const T>(weight),
+         pointer<const T>(state), pointer<const T>(slope), pointer<const std::uint8_t>(converged),
+         pointer<T>(delta), pointer<T>(grad_drive), static_cast<T>(tolerance), max_sweeps,
+         static_cast<T>(leak),
+         {pointer<T>(residual), pointer<std::int32_t>(sweeps), pointer<std::int32_t>(failed)}},
+        threads);
+  }
+
+  template <class T>
+  void edge_gradient(std::int64_t chunks, Address state, Address delta, Address grad_weight,
+                     Address grad_bias, int threads) const {
+    nb::gil_scoped_release release;
+    nervure::run_edge_gradient<T>({program_.get(), chunks, pointer<const T>(state),
+                                   pointer<const T>(delta), pointer<T>(grad_weight),
+                                   pointer<T>(grad_bias)},
+                                  threads);
+  }
+
+  template <class T>
+  void gather_edges(Address matrix, Address weight, Address diagonal) const {
+    nb::gil_scoped_release release;
+    require(program_->block == 1, "a dense matrix has no blocks");
+    nervure::gather_edges<T>(*program_, pointer<const T>(matrix), pointer<T>(weight),
+                             pointer<T>(diagonal));
+  }
+
+  const nervure::Program& operator*() const { return *program_; }
+
+ private:
+  IntArray indptr_, sources_;
+  std::unique_ptr<nervure::Program> program_;
+};
+
+template <class T>
+nb::ndarray<nb::numpy, T, nb::ndim<1>> empty(std::size_t count) {
+  const std::size_t bytes = count * sizeof(T);
+  struct Owned {
+    void* buffer;
+    std::size_t bytes;
+  };
+  auto* owned = new Owned{nervure::take_buffer(bytes), bytes};
+  nb::capsule owner(owned, [](void* p) noexcept {
+    auto* held = static_cast<Owned*>(p);
+    nervure::give_buffer(held->buffer, held->bytes);
+    delete held;
+  });
+  return nb::ndarray<nb::numpy, T, nb::ndim<1>>(static_cast<T*>(owned->buffer), {count}, owner);
 }
 
 template <class T>
-void define_numeric(nb::module_& m) {
-  // noconvert: a wrong dtype is an error, never a silent copy whose results would be lost.
-  m.def("select_largest", &select_largest<T>, "matrix"_a.noconvert(), "k"_a);
-  m.def("gather_edges", &gather_edges<T>, "plan"_a.noconvert(), "matrix"_a.noconvert(),
-        "weight"_a.noconvert());
-  m.def("forward", &forward<T>, "plan"_a.noconvert(), "drive"_a.noconvert(),
-        "weight"_a.noconvert(), "bias"_a.noconvert().none(), "state"_a.noconvert(),
-        "slope"_a.noconvert(), "output"_a.noconvert(), "converged"_a.noconvert(),
-        "residual"_a.noconvert(), "sweeps"_a.noconvert(), "failed"_a.noconvert(), "tolerance"_a,
-        "max_sweeps"_a, "leak"_a, "threads"_a);
-  m.def("adjoint", &adjoint<T>, "plan"_a.noconvert(), "grad_output"_a.noconvert(),
-        "weight"_a.noconvert(), "state"_a.noconvert(), "slope"_a.noconvert(),
-        "converged"_a.noconvert(), "delta"_a.noconvert(), "grad_drive"_a.noconvert(),
-        "residual"_a.noconvert(), "sweeps"_a.noconvert(), "failed"_a.noconvert(), "tolerance"_a,
-        "max_sweeps"_a, "leak"_a, "threads"_a);
-  m.def("edge_gradient", &edge_gradient<T>, "plan"_a.noconvert(), "state"_a.noconvert(),
-        "delta"_a.noconvert(), "grad_weight"_a.noconvert().none(), "grad_bias"_a.noconvert(),
-        "threads"_a);
+void define_sweeps(nb::class_<BoundProgram>& c, const char* suffix) {
+  auto named = [&](const char* name) { return std::string(name) + suffix; };
+  c.def(named("forward").c_str(), &BoundProgram::forward<T>);
+  c.def(named("adjoint").c_str(), &BoundProgram::adjoint<T>);
+  c.def(named("edge_gradient").c_str(), &BoundProgram::edge_gradient<T>);
+  c.def(named("gather_edges").c_str(), &BoundProgram::gather_edges<T>);
 }
 
 }  // namespace
 
 NB_MODULE(_core, m) {
+  // Plans live in caches until the interpreter ends; that is no leak.
+  nb::set_leak_warnings(false);
   m.doc() = "Native core of nervure: graph analysis and sweeps.";
   m.def("strong_components", &strong_components, "indptr"_a.noconvert(), "sources"_a.noconvert());
   m.def("condensation_levels", &condensation_levels, "indptr"_a.noconvert(),
@@ -272,10 +259,33 @@ NB_MODULE(_core, m) {
   m.def("transpose", &transpose, "indptr"_a.noconvert(), "sources"_a.noconvert());
   m.def("reachable", &reachable, "indptr"_a.noconvert(), "neighbours"_a.noconvert(),
         "seeds"_a.noconvert());
-  m.def("build_plan", &build_plan, "indptr"_a.noconvert(), "sources"_a.noconvert(),
-        "inputs"_a.noconvert(), "outputs"_a.noconvert(), "activation"_a.noconvert());
-  define_numeric<float>(m);
-  define_numeric<double>(m);
+  m.def("select_largest", &select_largest);
+  m.def("dense_update32", &update_of<float>);
+  m.def("dense_update64", &update_of<double>);
+  m.def("empty32", &empty<float>);
+  m.def("empty64", &empty<double>);
+  m.def("empty_cache", &nervure::empty_cache);
+  m.def("cache_statistics", [] {
+    const nervure::CacheStatistics s = nervure::cache_statistics();
+    return std::make_tuple(s.allocations, s.in_use, s.cached);
+  });
+  nb::class_<BoundProgram> program(m, "Program");
+  program.def(nb::init<IntArray, IntArray, IntArray, IntArray, IntArray, std::int32_t, bool>(),
+              "indptr"_a.noconvert(), "sources"_a.noconvert(), "inputs"_a.noconvert(),
+              "outputs"_a.noconvert(), "activation"_a.noconvert(), "block"_a, "input_bias"_a);
+  program.def_prop_ro("nodes", [](const BoundProgram& p) { return (*p).nodes; });
+  program.def_prop_ro("weights", [](const BoundProgram& p) { return (*p).weights(); });
+  program.def_prop_ro("has_cycles", [](const BoundProgram& p) { return (*p).has_cycles; });
+  program.def_prop_ro("has_slopes", [](const BoundProgram& p) { return (*p).has_slopes; });
+  program.def_prop_ro("shared_edges", [](const BoundProgram& p) { return (*p).shared_edges(); });
+  program.def_prop_ro("nbytes", [](const BoundProgram& p) { return (*p).bytes(); });
+  program.def("component_size", [](const BoundProgram& p, std::int64_t component) {
+    require(component >= 0 && component < (*p).num_components, "no such component");
+    return (*p).component_size[component];
+  });
+  define_sweeps<float>(program, "32");
+  define_sweeps<double>(program, "64");
+  m.def("use_openmp", &nervure::use_openmp);
   m.def("instruction_set", &nervure::instruction_set);
   m.def("use_instruction_set", &nervure::use_instruction_set, "name"_a);
 }

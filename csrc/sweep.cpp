@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "memory.hpp"
 #include "thread_pool.hpp"
 
 namespace nervure {
@@ -50,15 +51,6 @@ const Choice*& chosen() {
   return choice;
 }
 
-// Work below this many multiply-adds is done by the caller: waking threads would cost more.
-constexpr std::int64_t kWorthThreads = 200000;
-
-template <class T>
-int useful_threads(const PlanView& p, std::int64_t chunks, int threads) {
-  const std::int64_t work = (static_cast<std::int64_t>(p.edges) + p.nodes) * chunks * kLanes<T>;
-  return work < kWorthThreads ? 1 : std::max(1, threads);
-}
-
 }  // namespace
 
 template <>
@@ -79,51 +71,118 @@ void use_instruction_set(const char* name) {
   throw std::invalid_argument("this CPU runs the instruction sets" + names + ", not " + name);
 }
 
+namespace {
+
+// Work below this many multiply-adds is done by the caller: waking threads would cost more.
+constexpr std::int64_t kWorthThreads = 200000;
+
 template <class T>
-void run_forward(ForwardArgs<T> args, std::int64_t chunks, int threads) {
-  const Kernels<T>& kernel = kernels<T>();
-  parallel_for(chunks, useful_threads<T>(args.plan, chunks, threads),
-               [&](std::int64_t chunk) { kernel.forward(args, chunk); });
+int useful_threads(const Program& p, std::int64_t chunks, int threads) {
+  const std::int64_t work = (p.weights() + p.nodes) * chunks * kLanes<T>;
+  return work < kWorthThreads ? 1 : std::max(1, threads);
 }
 
 template <class T>
-void run_adjoint(AdjointArgs<T> args, const T* weight, std::int64_t chunks, int threads) {
-  const PlanView& p = args.plan;
-  const Kernels<T>& kernel = kernels<T>();
-  // Weights in the order in which the adjoint walks them; kept by the thread from call to call.
-  thread_local std::vector<T> outgoing;
-  outgoing.resize(p.edges);
-  for (std::int32_t k = 0; k < p.edges; ++k) outgoing[k] = weight[p.out_edge[k]];
-  args.weight = outgoing.data();
-  parallel_for(chunks, useful_threads<T>(p, chunks, threads),
-               [&](std::int64_t chunk) { kernel.adjoint(args, chunk); });
+std::int64_t chunks_of(std::int64_t batch) {
+  return (batch + kLanes<T> - 1) / kLanes<T>;
+}
+
+// One task per chunk, or several when that leaves threads without any.
+template <class T, class Body>
+void over_chunks(const Program& p, std::int64_t batch, int threads, Body body) {
+  const std::int64_t chunks = chunks_of<T>(batch);
+  threads = useful_threads<T>(p, chunks, threads);
+  const int splits = kernels<T>().splits;
+  const bool whole = chunks >= threads || splits == 1;
+  parallel_for(whole ? chunks : chunks * splits, threads,
+               [&](std::int64_t task) { body(task, whole); });
+}
+
+// Weights in the order in which the adjoint gathers, blocks transposed.
+template <class T>
+void outgoing_weights(const Program& p, const T* weight, T* out, int threads) {
+  const std::int64_t pieces = threads == 1 ? 1 : 4 * threads;
+  const std::int64_t size = static_cast<std::int64_t>(p.block) * p.block;
+  parallel_for(pieces, threads, [&](std::int64_t piece) {
+    const std::int64_t first = piece * p.edges / pieces, last = (piece + 1) * p.edges / pieces;
+    if (p.block == 1) {
+      for (std::int64_t k = first; k < last; ++k) out[k] = weight[p.out_edge[k]];
+      return;
+    }
+    for (std::int64_t k = first; k < last; ++k) {
+      const T* from = weight + p.out_edge[k] * size;
+      T* to = out + k * size;
+      for (std::int32_t r = 0; r < p.block; ++r)
+        for (std::int32_t c = 0; c < p.block; ++c) to[c * p.block + r] = from[r * p.block + c];
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void run_forward(const ForwardArgs<T>& args, int threads) {
+  const auto kernel = kernels<T>().forward;
+  over_chunks<T>(*args.program, args.batch, threads,
+                 [&](std::int64_t task, bool whole) { kernel(args, task, whole); });
+}
+
+template <class T>
+void run_adjoint(AdjointArgs<T> args, int threads) {
+  const Program& p = *args.program;
+  const auto kernel = kernels<T>().adjoint;
+  const bool permuted = p.has_cycles && args.batch > 0;
+  const std::size_t bytes = permuted ? sizeof(T) * static_cast<std::size_t>(p.weights()) : 0;
+  T* outgoing = permuted ? static_cast<T*>(take_buffer(bytes)) : nullptr;
+  if (permuted) {
+    outgoing_weights<T>(p, args.weight, outgoing,
+                        useful_threads<T>(p, chunks_of<T>(args.batch), threads));
+    args.weight = outgoing;
+  }
+  over_chunks<T>(p, args.batch, threads,
+                 [&](std::int64_t task, bool whole) { kernel(args, task, whole); });
+  if (outgoing) give_buffer(outgoing, bytes);
 }
 
 template <class T>
 void run_edge_gradient(const EdgeGradientArgs<T>& args, int threads) {
-  const PlanView& p = args.plan;
-  const Kernels<T>& kernel = kernels<T>();
+  const Program& p = *args.program;
+  if (args.chunks == 0) {
+    if (args.grad_weight) std::fill_n(args.grad_weight, p.weights(), T(0));
+    if (args.grad_bias) std::fill_n(args.grad_bias, p.nodes, T(0));
+    return;
+  }
+  const auto kernel = kernels<T>().edge_gradient;
   threads = useful_threads<T>(p, args.chunks, threads);
-  if (args.grad_weight) std::fill(args.grad_weight, args.grad_weight + p.edges, T(0));
-  std::fill(args.grad_bias, args.grad_bias + p.nodes, T(0));
-  // Ranges of targets with about equal numbers of edges; each edge has one writer.
-  const std::int64_t ranges = threads == 1 ? 1 : 8 * threads;
-  auto bound = [&](std::int64_t r) -> std::int32_t {
+  // Ranges of panels with about equal numbers of edges; each edge has one writer.
+  const std::int64_t ranges = threads == 1 ? 1 : 2 * threads;
+  const auto panels = static_cast<std::int64_t>(p.forward.panels.size());
+  auto bound = [&](std::int64_t r) -> std::int64_t {
     if (r == 0) return 0;
-    if (r == ranges) return p.nodes;
-    const auto edge = static_cast<std::int32_t>(static_cast<std::int64_t>(p.edges) * r / ranges);
-    return static_cast<std::int32_t>(std::lower_bound(p.indptr, p.indptr + p.nodes, edge) -
-                                     p.indptr);
+    if (r == ranges) return panels;
+    return std::lower_bound(p.work.begin(), p.work.begin() + panels, p.work.back() * r / ranges) -
+           p.work.begin();
   };
-  parallel_for(ranges, threads,
-               [&](std::int64_t r) { kernel.edge_gradient(args, bound(r), bound(r + 1)); });
+  parallel_for(ranges, threads, [&](std::int64_t r) { kernel(args, bound(r), bound(r + 1)); });
 }
 
-template void run_forward<float>(ForwardArgs<float>, std::int64_t, int);
-template void run_forward<double>(ForwardArgs<double>, std::int64_t, int);
-template void run_adjoint<float>(AdjointArgs<float>, const float*, std::int64_t, int);
-template void run_adjoint<double>(AdjointArgs<double>, const double*, std::int64_t, int);
+template <class T>
+void gather_edges(const Program& p, const T* matrix, T* out, T* diagonal) {
+  for (std::int32_t i = 0; i < p.nodes; ++i) {
+    const T* row = matrix + static_cast<std::int64_t>(i) * p.nodes;
+    for (std::int32_t k = p.forward.indptr[i]; k < p.forward.indptr[i + 1]; ++k)
+      out[k] = row[p.forward.neighbours[k]];
+    diagonal[i] = row[i];
+  }
+}
+
+template void run_forward<float>(const ForwardArgs<float>&, int);
+template void run_forward<double>(const ForwardArgs<double>&, int);
+template void run_adjoint<float>(AdjointArgs<float>, int);
+template void run_adjoint<double>(AdjointArgs<double>, int);
 template void run_edge_gradient<float>(const EdgeGradientArgs<float>&, int);
 template void run_edge_gradient<double>(const EdgeGradientArgs<double>&, int);
+template void gather_edges<float>(const Program&, const float*, float*, float*);
+template void gather_edges<double>(const Program&, const double*, double*, double*);
 
 }  // namespace nervure

@@ -5,13 +5,17 @@
 namespace nervure {
 
 template <class T>
-void run_forward(ForwardArgs<T> args, std::int64_t chunks, int threads);
+void run_forward(const ForwardArgs<T>& args, int threads);
 
-// args.weight is set here from `weight`, which is in edge order.
+// args.weight is in edge order; what the walk needs is made of it here.
 template <class T>
-void run_adjoint(AdjointArgs<T> args, const T* weight, std::int64_t chunks, int threads);
+void run_adjoint(AdjointArgs<T> args, int threads);
 
 template <class T>
 void run_edge_gradient(const EdgeGradientArgs<T>& args, int threads);
+
+// out[k] = matrix[target of k][source of k] and diagonal[i] = matrix[i][i]; block size 1.
+template <class T>
+void gather_edges(const Program& program, const T* matrix, T* out, T* diagonal);
 
 }  // namespace nervure

@@ -8,6 +8,7 @@
 #include <vector>
 
 #if !defined(_WIN32)
+#include <dlfcn.h>
 #include <unistd.h>
 #endif
 
@@ -98,14 +99,51 @@ long process_id() {
 #endif
 }
 
+// libgomp's entry point for a parallel region: fn(data) on each of `threads` threads.
+using OpenMpRegion = void (*)(void (*fn)(void*), void* data, unsigned threads, unsigned flags);
+std::atomic<OpenMpRegion> openmp{nullptr};
+
+struct Shared {
+  const std::function<void(std::int64_t)>* body;
+  std::int64_t tasks;
+  std::atomic<std::int64_t> next{0};
+};
+
+void take_tasks(void* data) {
+  auto* shared = static_cast<Shared*>(data);
+  for (;;) {
+    const std::int64_t task = shared->next.fetch_add(1, std::memory_order_relaxed);
+    if (task >= shared->tasks) return;
+    (*shared->body)(task);
+  }
+}
+
 }  // namespace
 
+bool use_openmp(const char* library) {
+#if !defined(_WIN32)
+  if (void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD)) {
+    openmp = reinterpret_cast<OpenMpRegion>(dlsym(handle, "GOMP_parallel"));
+    return openmp != nullptr;
+  }
+#else
+  static_cast<void>(library);
+#endif
+  return false;
+}
+
 void parallel_for(std::int64_t tasks, int threads, const std::function<void(std::int64_t)>& body) {
-  static std::mutex busy;
-  static Pool* pool = new Pool;  // never destroyed: workers may outlive static destruction
   static const long owner = process_id();
   if (threads > tasks) threads = static_cast<int>(tasks);
+  // A forked child has none of its parent's workers.
   if (threads > 1 && process_id() == owner) {
+    if (const OpenMpRegion region = openmp) {
+      Shared shared{&body, tasks, {}};
+      region(take_tasks, &shared, static_cast<unsigned>(threads), 0);
+      return;
+    }
+    static std::mutex busy;
+    static Pool* pool = new Pool;  // never destroyed: workers may outlive static destruction
     std::unique_lock<std::mutex> lock(busy, std::try_to_lock);
     if (lock.owns_lock()) {
       pool->run(tasks, threads, body);

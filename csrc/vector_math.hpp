@@ -1,5 +1,11 @@
 // Vectors of one register, and the activations on them. Included once per instruction set, inside
 // that set's namespace, so that no inline function is shared between differently compiled objects.
+#if defined(__clang__)
+#define NERVURE_UNROLL _Pragma("unroll")
+#else
+#define NERVURE_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #if defined(__AVX512F__)
 constexpr int kVectorBytes = 64;
 #elif defined(__AVX2__)

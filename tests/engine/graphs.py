@@ -1,14 +1,23 @@
 """Random planned graphs for the engine's tests."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from hypothesis import settings
 
 from nervure import Topology, engine
 from nervure.engine.activations import NAMES
 
 MIXED = list(NAMES)
+# squared relu grows without bound on cycles of any gain
+BOUNDED = MIXED[:2] + MIXED[3:]
+
+
+def fuzzed(examples):
+    """Hypothesis settings; NERVURE_FUZZ multiplies the number of examples."""
+    return settings(max_examples=examples * int(os.environ.get("NERVURE_FUZZ", "1")), deadline=None)
 
 
 @dataclass
@@ -82,3 +91,37 @@ def unrolled(case, weight, drive, bias, *, sweeps=400):
         z = u + bias + a @ dense.T
         a = torch.stack([functions[name](z[:, i]) for i, name in enumerate(case.activation)], 1)
     return a[:, torch.from_numpy(t.outputs.astype(np.int64))]
+
+
+def case_on(
+    topology, *, block=1, activation=BOUNDED, batch=5, dtype=torch.float64, gain=0.5, seed=0, **roles
+):
+    """A case on a given topology; the weights of cycles contract."""
+    nodes = topology.num_nodes * block
+    names = [activation] * nodes if isinstance(activation, str) else [
+        activation[i % len(activation)] for i in range(nodes)
+    ]  # fmt: skip
+    plan = engine.plan(topology, names, block=block, **roles)
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(plan.weights, generator=generator, dtype=torch.float64)
+    fan_in = np.repeat(topology.in_degree[topology.targets], block * block) * block
+    bias = 0.3 * torch.randn(nodes, generator=generator, dtype=torch.float64)
+    drive = torch.randn(batch, plan.num_inputs, generator=generator, dtype=torch.float64)
+    weight *= gain / torch.from_numpy(np.sqrt(fan_in))
+    return Case(topology, plan, weight.to(dtype), bias.to(dtype), drive.to(dtype), names)
+
+
+def solved(case, **options):
+    """Output, and gradients of weight, drive and bias in a direction that is the same each time."""
+    leaves = [t.detach().requires_grad_(True) for t in (case.weight, case.drive, case.bias)]
+    weight, drive, bias = leaves
+    output = engine.sweep(case.plan, weight, drive, bias, **options).output
+    direction = torch.cos(torch.arange(output.shape[1], dtype=output.dtype) + 1)
+    return (output.detach(), *torch.autograd.grad((output * direction).sum(), leaves))
+
+
+def assert_same(found, expected, dtype=torch.float64):
+    """All tensors close, as far as the dtype goes."""
+    bound = {"rtol": 1e-8, "atol": 1e-9} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 1e-4}
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, **bound)

@@ -3,29 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import root
 
-from nervure import Topology, _core, engine
+from nervure import Topology, engine
 from nervure.engine.activations import NAMES
 
-from .graphs import MIXED, make_case, unrolled
-
-# squared relu grows without bound on cycles of any gain
-BOUNDED = MIXED[:2] + MIXED[3:]
-INSTRUCTION_SETS = ("v2", "v3", "v4", "generic")
-
-
-@pytest.fixture(params=INSTRUCTION_SETS)
-def instruction_set(request):
-    before = _core.instruction_set()
-    try:
-        _core.use_instruction_set(request.param)
-    except ValueError:
-        pytest.skip(f"this CPU does not run {request.param}")
-    yield request.param
-    _core.use_instruction_set(before)
+from .graphs import BOUNDED, MIXED, fuzzed, make_case, unrolled
 
 
 @pytest.mark.parametrize("backend", ["native", "reference"])
@@ -54,11 +39,11 @@ def test_backends_agree_on_any_batch(dtype, batch):
 
 
 @given(seed=st.integers(0, 10**6), nodes=st.integers(2, 30), share=st.floats(0.0, 0.6))
-@settings(max_examples=40, deadline=None)
+@fuzzed(40)
 def test_backends_agree_on_random_graphs(seed, nodes, share):
     edges = int(share * nodes * (nodes - 1))
     case = make_case(
-        nodes=nodes, edges=edges, seed=seed, activation=MIXED[:2] + MIXED[3:], gain=0.3
+        nodes=nodes, edges=edges, seed=seed, activation=BOUNDED, gain=0.3
     )
     native = case.sweep(backend="native", tolerance=1e-11)
     reference = case.sweep(backend="reference", tolerance=1e-11)
@@ -77,7 +62,7 @@ def test_scipy_finds_the_same_equilibrium():
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@fuzzed(20)
 def test_numbering_of_the_nodes_does_not_matter(seed):
     case = make_case(seed=seed)
     permutation = np.random.default_rng(seed).permutation(12).astype(np.int32)

@@ -2,6 +2,7 @@
 
 from nervure.engine.activations import ACTIVATIONS, Activation, activation_codes
 from nervure.engine.plan import Plan, build_plan, plan
+from nervure.engine.selection import Selection, select_largest
 from nervure.engine.sweeping import Adjoint, SolveStatus, Sweep, adjoint, sweep
 
 __all__ = [
@@ -9,11 +10,13 @@ __all__ = [
     "Activation",
     "Adjoint",
     "Plan",
+    "Selection",
     "SolveStatus",
     "Sweep",
     "activation_codes",
     "adjoint",
     "build_plan",
     "plan",
+    "select_largest",
     "sweep",
 ]

@@ -6,7 +6,8 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from nervure.engine.plan import sections
+from nervure.engine.native import Stats
+from nervure.engine.plan import Plan
 from nervure.errors import ConvergenceError
 
 _REMEDY = (
@@ -17,17 +18,10 @@ _REMEDY = (
 )
 
 
-def _size_of(plan: Tensor, component: int) -> int:
-    comp_ptr = sections(plan).comp_ptr
-    return int(comp_ptr[component + 1] - comp_ptr[component])
-
-
-def raise_forward_failure(
-    plan: Tensor, drive: Tensor, converged: Tensor, stats: list[float]
-) -> NoReturn:
+def raise_forward_failure(plan: Plan, drive: Tensor, stats: Stats) -> NoReturn:
     """Raise `ConvergenceError` for a forward sweep that left samples unsolved."""
-    sweeps, residual, lost, component = stats[0], stats[1], int(stats[2]), int(stats[3])
-    size = _size_of(plan, component)
+    component, lost = int(stats.component), int(stats.lost)
+    size = plan.program.component_size(component)
     bad = (~drive.isfinite().all(1)).nonzero()[:, 0].tolist()
     cause = _REMEDY
     if bad:
@@ -37,26 +31,26 @@ def raise_forward_failure(
             "input, or look for a diverged encoder. " + _REMEDY
         )
     raise ConvergenceError(
-        f"no equilibrium found for {lost} of {len(converged)} samples: component {component} "
-        f"({size} nodes) stands at residual {residual:.2g} after {sweeps:.0f} sweeps, damped "
+        f"no equilibrium found for {lost} of {len(drive)} samples: component {component} "
+        f"({size} nodes) stands at residual {stats.residual:.2g} after {stats.sweeps:.0f} sweeps, damped "
         f"sweeps, Anderson, Newton and continuation. {cause}",
         component=component,
         component_size=size,
-        residual=residual,
+        residual=stats.residual,
         samples=lost,
     )
 
 
-def raise_adjoint_failure(plan: Tensor, stats: list[float]) -> NoReturn:
+def raise_adjoint_failure(plan: Plan, stats: Stats) -> NoReturn:
     """Raise `ConvergenceError` for an adjoint sweep that left samples unsolved."""
-    component = int(stats[3])
-    size = _size_of(plan, component)
+    component = int(stats.component)
+    size = plan.program.component_size(component)
     raise ConvergenceError(
-        f"no adjoint solution for {int(stats[2])} samples: component {component} ({size} nodes) "
-        f"stands at relative residual {stats[1]:.2g} after {stats[0]:.0f} sweeps and a direct "
-        f"solve. {_REMEDY}",
+        f"no adjoint solution for {int(stats.lost)} samples: component {component} ({size} nodes) "
+        f"stands at relative residual {stats.residual:.2g} after {stats.sweeps:.0f} sweeps and a "
+        f"direct solve. {_REMEDY}",
         component=component,
         component_size=size,
-        residual=stats[1],
-        samples=int(stats[2]),
+        residual=stats.residual,
+        samples=int(stats.lost),
     )

@@ -13,26 +13,19 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from nervure import _core
-from nervure.engine import native, reference
-from nervure.engine.failures import raise_adjoint_failure, raise_forward_failure
-from nervure.engine.plan import sections
+from nervure.engine import dispatch, native
+from nervure.engine.native import Solver, Stats
+from nervure.engine.plan import plan_of
 from nervure.errors import EngineError
 
 # torch types its decorators loosely; these give them the one shape used here.
 _custom_op: Callable[..., Any] = torch.library.custom_op
 
 
-def _edge_weights(plan: Tensor, weight: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Edge weights and biases of a dense matrix [target, source] with biases on its diagonal."""
-    if native.supports(weight):
-        edges = weight.new_empty(int(plan[2]))
-        _core.gather_edges(plan, weight.detach().contiguous(), edges)
-        return edges, weight.detach().diagonal().contiguous()
-    s = sections(plan)
-    return weight[
-        s.targets.to(weight.device), s.sources.long().to(weight.device)
-    ], weight.diagonal()
+def _shape(backend: str, batch: int, nodes: int, dtype: torch.dtype) -> tuple[int, ...]:
+    if backend == "native":
+        return native.chunk_count(batch, dtype), nodes, native.LANES[dtype]
+    return (batch, nodes) if backend == "reference" else (nodes, batch)
 
 
 @_custom_op("nervure::sweep", mutates_args=())
@@ -55,56 +48,23 @@ def sweep(
     Returns
     -------
     output : (batch, outputs)
-    state : (chunks, nodes, lanes) for the native backend, (batch, nodes) for the reference
+    state : as `nervure.engine.dispatch.forward` says
     slope : as state, or empty
     converged : (batch,) bool
-    stats : (5,) float64: sweeps, worst residual, samples lost, first component lost, recovered
+    stats : (5,) float64, fields of `nervure.engine.native.Stats`
     """
-    dense = weight.dim() == 2
-    if dense:
-        edge_weight, bias = _edge_weights(plan, weight)
-    else:
-        edge_weight = weight
-    if backend == "native":
-        output, state, slope, converged, stats = native.forward(
-            plan,
-            drive,
-            edge_weight,
-            bias,
-            nodes=nodes,
-            outputs=outputs,
-            keep_slope=keep_slope,
-            tolerance=tolerance,
-            max_sweeps=max_sweeps,
-            leak=leak,
-        )
-    else:
-        solved = reference.forward(
-            plan, drive, edge_weight, bias, tolerance=tolerance, max_sweeps=max_sweeps, leak=leak
-        )
-        kept = solved.converged[:, None]
-        s = sections(plan)
-        output = solved.value[:, s.outputs.long().to(drive.device)]
-        state = torch.where(kept, solved.value, 0.0)
-        slope = torch.where(kept, solved.slope, 0.0)
-        converged = solved.converged
-        stats = _summary(solved)
-    if strict and not bool(converged.all()):
-        raise_forward_failure(plan, drive, converged, stats)
-    return output, state, slope, converged, torch.tensor(stats, dtype=torch.float64)
+    found = dispatch.forward(
+        plan_of(plan), backend, drive, weight, bias, Solver(tolerance, max_sweeps, leak), strict
+    )
+    converged = found.converged
+    if converged is None:
+        converged = torch.ones(len(drive), dtype=torch.bool, device=drive.device)
+    slope = found.slope if keep_slope or backend == "reference" else drive.new_empty(0)
+    return found.output, found.state, slope, converged, _tensor(found.stats)
 
 
-def _summary(solved: reference.Solved) -> list[float]:
-    if not len(solved.residual):
-        return [0.0, 0.0, 0.0, -1.0, 0.0]
-    lost = solved.failed[solved.failed >= 0]
-    return [
-        float(solved.sweeps),
-        float(solved.residual.max()),
-        float(len(lost)),
-        float(lost.min()) if len(lost) else -1.0,
-        0.0,
-    ]
+def _tensor(stats: Stats) -> Tensor:
+    return torch.tensor(stats, dtype=torch.float64)
 
 
 @sweep.register_fake
@@ -123,14 +83,9 @@ def _(
     strict: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     batch = drive.shape[0]
-    if backend == "native":
-        state = drive.new_empty(
-            native.chunk_count(batch, drive.dtype), nodes, native.LANES[drive.dtype]
-        )
-        slope = torch.empty_like(state) if keep_slope else drive.new_empty(0, 0, 0)
-    else:
-        state = drive.new_empty(batch, nodes)
-        slope = torch.empty_like(state)
+    state = drive.new_empty(_shape(backend, batch, nodes, drive.dtype))
+    keeps = keep_slope or backend == "reference"
+    slope = torch.empty_like(state) if keeps else drive.new_empty(0)
     return (
         drive.new_empty(batch, outputs),
         state,
@@ -165,50 +120,15 @@ def adjoint(
     grad_bias : (nodes,), empty for a dense weight
     stats : (5,) float64, as in `sweep`
     """
-    dense = weight.dim() == 2
-    edge_weight = _edge_weights(plan, weight)[0] if dense else weight
-    if backend == "native":
-        grad_drive, delta, stats = native.adjoint(
-            plan,
-            grad_output,
-            edge_weight,
-            state,
-            slope,
-            converged,
-            inputs=inputs,
-            tolerance=tolerance,
-            max_sweeps=max_sweeps,
-            leak=leak,
-        )
-        if dense:
-            grad_weight, grad_bias = native.dense_gradient(state, delta), weight.new_empty(0)
-        else:
-            grad_weight, grad_bias = native.edge_gradient(plan, state, delta, len(weight))
-    else:
-        solved = reference.adjoint(
-            plan,
-            grad_output,
-            edge_weight,
-            slope,
-            converged,
-            tolerance=tolerance,
-            max_sweeps=max_sweeps,
-        )
-        d = torch.where(solved.converged[:, None], solved.value, 0.0)
-        s = sections(plan)
-        grad_drive = d[:, s.inputs.long().to(d.device)]
-        stats = _summary(solved)
-        if dense:
-            grad_weight = d.T @ state
-            grad_weight.diagonal().copy_(d.sum(0))
-            grad_bias = weight.new_empty(0)
-        else:
-            targets, sources = s.targets.to(d.device), s.sources.long().to(d.device)
-            grad_weight = (state[:, sources] * d[:, targets]).sum(0)
-            grad_bias = d.sum(0)
-    if strict and stats[2] > 0:
-        raise_adjoint_failure(plan, stats)
-    return grad_drive, grad_weight, grad_bias, torch.tensor(stats, dtype=torch.float64)
+    known = plan_of(plan)
+    found = dispatch.adjoint(
+        known, backend, grad_output, weight, state, slope, converged,
+        Solver(tolerance, max_sweeps, leak), strict,
+    )  # fmt: skip
+    assert found.drive is not None
+    assert found.weight is not None
+    grad_bias = weight.new_empty(0) if found.bias is None else found.bias
+    return found.drive, found.weight, grad_bias, _tensor(found.stats)
 
 
 @adjoint.register_fake
@@ -226,7 +146,7 @@ def _(
     leak: float,
     strict: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    nodes = 0 if weight.dim() == 2 else state.shape[1]
+    nodes = 0 if weight.dim() == 2 else state.shape[0 if backend in dispatch.LEVELWISE else 1]
     return (
         grad_output.new_empty(grad_output.shape[0], inputs),
         torch.empty_like(weight, memory_format=torch.contiguous_format),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nervure.engine.activations import apply_slope, apply_value
-from nervure.engine.plan import Sections, sections
+from nervure.engine.plan import Plan, Sections, sections
 from nervure.engine.solvers import (
     FixedPoint,
     anderson,
@@ -81,19 +81,19 @@ class _Block:
 class _Walk:
     """Index arrays shared by the two directions."""
 
-    def __init__(self, packed: Tensor, weight: Tensor) -> None:
-        s: Sections = sections(packed)
+    def __init__(self, plan: Plan, weight: Tensor) -> None:
+        s: Sections = sections(plan)
         device = weight.device
         self.nodes = s.nodes
         self.weight = weight
-        self.sources = s.sources.long().to(device)
+        self.sources = s.sources.to(device)
         self.targets = s.targets.to(device)
-        self.levels = s.levels.long().to(device)
+        self.levels = s.levels.to(device)
         self.labels = s.labels.to(device)
-        self.inputs = s.inputs.long().to(device)
-        self.outputs = s.outputs.long().to(device)
+        self.inputs = s.inputs.to(device)
+        self.outputs = s.outputs.to(device)
         self.codes = s.activation.to(device)
-        self.cyclic = (self.labels.bincount() > 1)[self.labels] if s.nodes else self.labels > 0
+        self.cyclic = s.cyclic.to(device)
         self.inside = self.labels[self.sources] == self.labels[self.targets]
         self.depth = int(s.levels.max()) + 1 if s.nodes else 0
 
@@ -107,7 +107,7 @@ class _Walk:
 
 
 def forward(
-    packed: Tensor,
+    plan: Plan,
     drive: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -120,12 +120,11 @@ def forward(
 
     Parameters
     ----------
-    packed : Tensor of int32
-        `Plan.packed`.
+    plan : Plan
     drive : Tensor, shape (batch, inputs)
         u of the input nodes; zero elsewhere.
-    weight : Tensor, shape (edges,)
-        In edge order.
+    weight : Tensor, shape (weights,)
+        In the order of the plan's edges.
     bias : Tensor, shape (nodes,), or None
     tolerance : float
         On max |f(z(a)) - a| / max(1, max |a|).
@@ -134,7 +133,7 @@ def forward(
     leak : float
         Slope of leaky relu below zero.
     """
-    walk = _Walk(packed, weight)
+    walk = _Walk(plan, weight)
     batch = drive.shape[0]
     a = drive.new_zeros(batch, walk.nodes)
     z = drive.new_zeros(batch, walk.nodes)
@@ -252,7 +251,7 @@ def _by_jacobian(
 
 
 def adjoint(
-    packed: Tensor,
+    plan: Plan,
     grad_output: Tensor,
     weight: Tensor,
     slope: Tensor,
@@ -265,12 +264,11 @@ def adjoint(
 
     Parameters
     ----------
-    packed : Tensor of int32
-        `Plan.packed`.
+    plan : Plan
     grad_output : Tensor, shape (batch, outputs)
         dL/da of the output nodes.
-    weight : Tensor, shape (edges,)
-        In edge order.
+    weight : Tensor, shape (weights,)
+        In the order of the plan's edges.
     slope : Tensor, shape (batch, nodes)
         f'(z) of the forward solution.
     converged : Tensor of bool, shape (batch,)
@@ -280,7 +278,7 @@ def adjoint(
     max_sweeps : int
         After so many sweeps a component is solved directly.
     """
-    walk = _Walk(packed, weight)
+    walk = _Walk(plan, weight)
     batch = grad_output.shape[0]
     base = grad_output.new_zeros(batch, walk.nodes)
     base[:, walk.outputs] = torch.where(converged[:, None], grad_output, 0.0)

@@ -8,12 +8,14 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from nervure.engine import native, ops
+from nervure.engine import dispatch, native, ops
 from nervure.engine.activations import DEFAULT_LEAK
+from nervure.engine.autograd import EagerSweep, Run, is_eager
+from nervure.engine.native import Solution, Solver, Stats
 from nervure.engine.plan import Plan
 from nervure.errors import EngineError
 
-Backend = Literal["auto", "native", "reference"]
+Backend = Literal["auto", "native", "reference", "dense", "csr"]
 OnFailure = Literal["raise", "flag"]
 
 DEFAULT_MAX_SWEEPS = 200
@@ -81,7 +83,7 @@ class Sweep:
         """Values of all nodes, shape (batch, nodes), detached."""
         if self.backend == "native":
             return native.to_rows(self.state, len(self.output))
-        return self.state
+        return self.state.T if self.backend in dispatch.LEVELWISE else self.state
 
 
 def default_tolerance(dtype: torch.dtype) -> float:
@@ -91,22 +93,46 @@ def default_tolerance(dtype: torch.dtype) -> float:
     return _TOLERANCE[dtype]
 
 
-def choose_backend(backend: str, drive: Tensor) -> str:
-    """Resolve "auto" and refuse a native run that cannot be."""
+def choose_backend(backend: str, plan: Plan, drive: Tensor, *, training: bool) -> str:
+    """Resolve "auto" by the cost model, and refuse a backend that cannot run this."""
     if backend == "auto":
-        return "native" if native.supports(drive) else "reference"
+        if native.supports(drive):
+            return plan.fastest(len(drive), drive.dtype, training=training)
+        return "reference"
+    if backend not in ("native", "reference", *dispatch.LEVELWISE):
+        raise EngineError(
+            f"unknown backend {backend!r}; choose auto, native, reference, dense or csr"
+        )
     if backend == "native" and not native.supports(drive):
         raise EngineError(
             f"the native backend runs float32 and float64 on the CPU, got {drive.dtype} on "
             f"{drive.device}; use backend='auto' or 'reference'"
         )
-    if backend not in ("native", "reference"):
-        raise EngineError(f"unknown backend {backend!r}; choose auto, native or reference")
+    if backend in dispatch.LEVELWISE and (plan.block > 1 or not plan.is_acyclic):
+        raise EngineError(
+            f"backend {backend!r} runs single edges of graphs without cycles; use 'auto' or 'native'"
+        )
     return backend
 
 
 def check_arguments(plan: Plan, drive: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     """Refuse shapes and dtypes that do not fit, naming what was expected and what came."""
+    if (
+        drive.dim() == 2
+        and drive.shape[1] == plan.num_inputs
+        and weight.shape == (plan.weights,)
+        and weight.dtype is drive.dtype
+        and weight.device == drive.device
+        and (
+            bias is None
+            or (
+                bias.shape == (plan.nodes,)
+                and bias.dtype is drive.dtype
+                and bias.device == drive.device
+            )
+        )
+    ):
+        return
     problems = []
     if drive.dim() != 2 or drive.shape[1] != plan.num_inputs:
         problems.append(f"drive: expected (batch, {plan.num_inputs}), got {tuple(drive.shape)}")
@@ -117,8 +143,8 @@ def check_arguments(plan: Plan, drive: Tensor, weight: Tensor, bias: Tensor | No
             )
         if bias is not None:
             problems.append("bias: a dense weight carries the biases on its diagonal; pass None")
-    elif tuple(weight.shape) != (plan.edges,):
-        problems.append(f"weight: expected ({plan.edges},), got {tuple(weight.shape)}")
+    elif tuple(weight.shape) != (plan.weights,):
+        problems.append(f"weight: expected ({plan.weights},), got {tuple(weight.shape)}")
     if bias is not None and tuple(bias.shape) != (plan.nodes,):
         problems.append(f"bias: expected ({plan.nodes},), got {tuple(bias.shape)}")
     for name, tensor in (("weight", weight), ("bias", bias)):
@@ -154,14 +180,17 @@ def sweep(
     ----------
     plan : Plan
         From `nervure.engine.plan`.
-    weight : Tensor, shape (edges,) or (nodes, nodes)
-        One weight per edge in edge order; or a dense matrix [target, source] from which the
+    weight : Tensor, shape (weights,) or (nodes, nodes)
+        One weight per edge in edge order (block by block where the plan has blocks); or a dense matrix [target, source] from which the
         plan's edges are read, whose diagonal holds the biases and whose gradient is dense: that
         of every possible edge, present or absent.
     drive : Tensor, shape (batch, inputs)
         u of the input nodes, in the order of `topology.inputs`.
     bias : Tensor, shape (nodes,), optional
-    backend : {"auto", "native", "reference"}
+    backend : {"auto", "native", "reference", "dense", "csr"}
+        "native" is the C++ sweep; "dense" and "csr" compute level by level with torch's matrix
+        products; "auto" takes what the cost model expects to be fastest (`nervure bench
+        calibrate`).
     tolerance : float, optional
         On max |f(z(a)) - a| / max(1, max |a|) per sample and component; 1e-4 for float32 and 1e-9
         for float64 by default. The adjoint is solved to the same tolerance, relative to its size.
@@ -200,7 +229,39 @@ def sweep(
     """
     check_arguments(plan, drive, weight, bias)
     check_options(tolerance, max_sweeps, leak, on_failure)
-    chosen = choose_backend(backend, drive)
+    solver = Solver(
+        default_tolerance(drive.dtype) if tolerance is None else tolerance, max_sweeps, leak
+    )
+    chosen = choose_backend(backend, plan, drive, training=_differentiable(drive, weight, bias))
+    found = solve(plan, chosen, drive, weight, bias, solver, strict=on_failure == "raise")
+    status = status_of(found.stats, found.converged, len(drive))
+    return Sweep(found.output, status, found.state, found.slope, chosen)
+
+
+def _differentiable(drive: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and (
+        weight.requires_grad or drive.requires_grad or (bias is not None and bias.requires_grad)
+    )
+
+
+def solve(
+    plan: Plan,
+    backend: str,
+    drive: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    solver: Solver,
+    *,
+    strict: bool,
+) -> Solution:
+    """Run one sweep whose arguments are checked, by the shortest way that autograd allows."""
+    if is_eager(drive):
+        if not _differentiable(drive, weight, bias):
+            return dispatch.forward(plan, backend, drive, weight, bias, solver, strict)
+        run = Run(plan, backend, solver, strict)
+        output = cast(Tensor, EagerSweep.apply(drive, weight, bias, run))
+        assert run.solution is not None
+        return run.solution._replace(output=output)
     output, state, slope, converged, stats = cast(
         tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
         ops.sweep(
@@ -211,14 +272,12 @@ def sweep(
             plan.nodes,
             plan.num_outputs,
             plan.keeps_slope,
-            chosen,
-            default_tolerance(drive.dtype) if tolerance is None else tolerance,
-            max_sweeps,
-            leak,
-            on_failure == "raise",
+            backend,
+            *solver,
+            strict,
         ),
     )
-    return Sweep(output, status_of(converged, stats), state, slope, chosen)
+    return Solution(output, state, slope, converged, stats)
 
 
 def check_options(tolerance: float | None, max_sweeps: int, leak: float, on_failure: str) -> None:
@@ -233,10 +292,12 @@ def check_options(tolerance: float | None, max_sweeps: int, leak: float, on_fail
         raise EngineError(f"on_failure: expected 'raise' or 'flag', got {on_failure!r}")
 
 
-def status_of(converged: Tensor, stats: Tensor) -> SolveStatus:
-    """Read the operator's status tensors."""
-    sweeps, residual, _, _, recovered = stats.tolist()
-    return SolveStatus(int(sweeps), residual, converged, int(recovered))
+def status_of(stats: Stats, converged: Tensor | None, batch: int) -> SolveStatus:
+    """Describe a finished sweep."""
+    if converged is None:
+        converged = torch.ones(batch, dtype=torch.bool)
+    sweeps, residual, _, _, recovered = stats
+    return SolveStatus(int(sweeps), float(residual), converged, int(recovered))
 
 
 @dataclass(frozen=True)
@@ -246,7 +307,8 @@ class Adjoint:
     Attributes
     ----------
     drive : Tensor, shape (batch, inputs)
-    weight : Tensor, as the weight given
+    weight : Tensor
+        As the weight given.
     bias : Tensor, shape (nodes,); empty for a dense weight, which carries it on its diagonal
     sweeps : int
     residual : float
@@ -289,22 +351,16 @@ def adjoint(
         Exact implicit gradients, to the tolerance (paper: neural-modules, eq. 4-8).
     """
     check_options(tolerance, max_sweeps, leak, on_failure)
-    grad_drive, grad_weight, grad_bias, stats = cast(
-        tuple[Tensor, Tensor, Tensor, Tensor],
-        ops.adjoint(
-            grad_output,
-            weight.detach(),
-            solution.state,
-            solution.slope,
-            solution.status.converged,
-            plan.packed,
-            plan.num_inputs,
-            solution.backend,
-            default_tolerance(weight.dtype) if tolerance is None else tolerance,
-            max_sweeps,
-            leak,
-            on_failure == "raise",
-        ),
+    solver = Solver(
+        default_tolerance(weight.dtype) if tolerance is None else tolerance, max_sweeps, leak
     )
-    sweeps, residual, *_ = stats.tolist()
-    return Adjoint(grad_drive, grad_weight, grad_bias, int(sweeps), residual)
+    found = dispatch.adjoint(
+        plan, solution.backend, grad_output, weight.detach(), solution.state, solution.slope,
+        solution.status.converged, solver, on_failure == "raise",
+    )  # fmt: skip
+    assert found.drive is not None
+    assert found.weight is not None
+    bias = weight.new_empty(0) if found.bias is None else found.bias
+    return Adjoint(
+        found.drive, found.weight, bias, int(found.stats.sweeps), found.stats.residual
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nervure import engine
-from nervure.engine import ops, sweeping
+from nervure.engine import sweeping
 from nervure.engine.activations import DEFAULT_LEAK, NAMES, activation_codes
 from nervure.engine.contraction import contracted
+from nervure.engine.native import Solver, Stats
 from nervure.engine.sweeping import Backend, OnFailure
-from nervure.errors import EngineError, ModelFileError
+from nervure.errors import EngineError
+from nervure.networks import stored_topology
 from nervure.topology import Topology
 
 Storage = Literal["sparse", "dense"]
 
-_TOPOLOGY_KEYS = ("indptr", "sources", "inputs", "outputs", "activation")
 # Standard deviation of initial weights times sqrt(incoming edges). Cycles need a contracting start;
 # without cycles the usual variance-preserving factors hold.
 _CYCLIC_SCALE = 0.5
@@ -42,8 +43,17 @@ class GraphLayer(nn.Module):
         "sparse" keeps one weight per edge. "dense" keeps a matrix [target, source] with the biases
         on its diagonal, of which only the topology's edges take part in the sweep while *every*
         entry receives a gradient: what rules that grow edges by their weight need.
+    block : int
+        Nodes per block, m: the topology then wires blocks of m nodes, and each of its edges is an
+        m x m matrix of weights (sparse storage; see `nervure.engine.plan`).
+    inputs, outputs : sequence of int, optional
+        Nodes in the two roles; by default all nodes of the topology's input and output blocks.
     bias : bool
         Whether nodes have biases (always, with dense storage).
+    input_bias : bool
+        Whether that goes for pure inputs, nodes with a drive and no incoming edge, too. If not,
+        theirs stay as they are, zero at first, and backward passes stop before them (sparse
+        storage; with dense storage always).
     contraction : float, optional
         Between 0 and 1: after each rule step (or call of `project_`) the weights inside each
         component are scaled so that an equilibrium exists and is unique.
@@ -56,7 +66,7 @@ class GraphLayer(nn.Module):
 
     Attributes
     ----------
-    weight : Parameter, shape (edges,) or (nodes, nodes)
+    weight : Parameter, shape (edges * block^2,) or (nodes, nodes)
     bias : Parameter, shape (nodes,), or None
     topology : Topology
         Change it with `rewire_`.
@@ -83,7 +93,11 @@ class GraphLayer(nn.Module):
         *,
         activation: str | Sequence[str] = "relu",
         storage: Storage = "sparse",
+        block: int = 1,
+        inputs: Sequence[int] | NDArray[np.int32] | None = None,
+        outputs: Sequence[int] | NDArray[np.int32] | None = None,
         bias: bool = True,
+        input_bias: bool = False,
         contraction: float | None = None,
         backend: Backend = "auto",
         tolerance: float | None = None,
@@ -102,18 +116,25 @@ class GraphLayer(nn.Module):
             raise EngineError(f"contraction: expected between 0 and 1, got {contraction}")
         if storage == "dense" and not bias:
             raise EngineError("dense storage keeps biases on the diagonal; bias=False needs sparse")
+        if block > 1 and (storage == "dense" or contraction is not None):
+            raise EngineError("blocks need sparse storage and no contraction")
         self.storage: Storage = storage
+        self.block = block
+        self.input_bias = input_bias or storage == "dense"
         self.backend: Backend = backend
         self.tolerance = tolerance
         self.max_sweeps = max_sweeps
         self.leak = leak
         self.on_failure: OnFailure = on_failure
         self.contraction = contraction
-        self._codes = activation_codes(activation, topology.num_nodes)
-        self._last: tuple[Tensor, Tensor] | None = None
+        self._codes = activation_codes(activation, topology.num_nodes * block)
+        self._inputs, self._outputs = (
+            None if role is None else np.array(role, dtype=np.int32) for role in (inputs, outputs)
+        )
+        self._last: tuple[Stats, Tensor | None, int] | None = None
         self.set_topology_(topology)
-        n = topology.num_nodes
-        shape = (n, n) if storage == "dense" else (topology.num_edges,)
+        n = self._plan.nodes
+        shape = (n, n) if storage == "dense" else (self._plan.weights,)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         if storage == "sparse" and bias:
             self.bias: nn.Parameter | None = nn.Parameter(
@@ -142,7 +163,8 @@ class GraphLayer(nn.Module):
                 self.weight.mul_(scale / math.sqrt(max(1, topology.num_nodes)))
                 self.weight.diagonal().zero_()
                 return
-            fan_in = np.maximum(topology.in_degree, 1)[topology.targets]
+            fan_in = np.maximum(topology.in_degree, 1)[topology.targets] * self.block
+            fan_in = np.repeat(fan_in, self.block**2)
             self.weight.mul_(
                 torch.from_numpy(scale / np.sqrt(fan_in)).to(self.weight.device, self.weight.dtype)
             )
@@ -151,7 +173,7 @@ class GraphLayer(nn.Module):
 
     @property
     def edge_weight(self) -> Tensor:
-        """Weights of the present edges in edge order, shape (edges,), detached."""
+        """Weights of the present edges in edge order, shape (edges * block^2,), detached."""
         weight = self.weight.detach()
         if self.storage == "sparse":
             return weight
@@ -166,7 +188,7 @@ class GraphLayer(nn.Module):
             return self.weight.detach().diagonal().clone()
         if self.bias is None:
             return torch.zeros(
-                self.topology.num_nodes, device=self.weight.device, dtype=self.weight.dtype
+                self.plan.nodes, device=self.weight.device, dtype=self.weight.dtype
             )
         return self.bias.detach()
 
@@ -194,7 +216,14 @@ class GraphLayer(nn.Module):
         changed; `rewire_` is the careful way.
         """
         self._topology = topology
-        self._plan = engine.build_plan(topology, self._codes)
+        self._plan = engine.build_plan(
+            topology,
+            self._codes,
+            block=self.block,
+            inputs=self._inputs,
+            outputs=self._outputs,
+            input_bias=self.input_bias,
+        )
 
     def rewire_(
         self, topology: Topology, optimizer: torch.optim.Optimizer | None = None
@@ -229,14 +258,15 @@ class GraphLayer(nn.Module):
             )
         positions = topology.edge_positions_in(old)
         if self.storage == "sparse":
-            carry = _carrier(positions, old.num_edges)
+            carry = _carrier(positions, old.num_edges, self.block**2)
+            old_shape = self.weight.shape
             with torch.no_grad():
                 self.weight.data = carry(self.weight.data)
             self.weight.grad = None
             if optimizer is not None:
                 state = optimizer.state.get(self.weight, {})
                 for key, value in state.items():
-                    if isinstance(value, Tensor) and tuple(value.shape) == (old.num_edges,):
+                    if isinstance(value, Tensor) and value.shape == old_shape:
                         state[key] = carry(value)
         self.set_topology_(topology)
         return positions
@@ -272,12 +302,18 @@ class GraphLayer(nn.Module):
                 max_sweeps=self.max_sweeps,
                 leak=self.leak,
                 on_failure=self.on_failure,
+                block=self.block,
+                inputs=self._inputs,
+                outputs=self._outputs,
+                input_bias=self.input_bias,
+                bias=self.storage == "dense" or self.bias is not None,
                 device=self.weight.device,
                 dtype=self.weight.dtype,
                 generator=torch.Generator(self.weight.device),
             )
             layer.weight.copy_(self.edge_weight)
-            cast(Tensor, layer.bias).copy_(self.node_bias)
+            if layer.bias is not None:
+                layer.bias.copy_(self.node_bias)
         return layer.train(self.training)
 
     # -- forward ---------------------------------------------------------------------------------
@@ -301,30 +337,23 @@ class GraphLayer(nn.Module):
         """
         lead = drive.shape[:-1]
         rows = drive.reshape(-1, drive.shape[-1]).to(self.weight.dtype)
-        plan = self._plan
-        sweeping.check_arguments(plan, rows, self.weight, self.bias)
-        output, _state, _slope, converged, stats = cast(
-            tuple[Tensor, ...],
-            ops.sweep(
-                rows,
-                self.weight,
-                self.bias,
-                plan.packed,
-                plan.nodes,
-                plan.num_outputs,
-                plan.keeps_slope,
-                sweeping.choose_backend(self.backend, rows),
-                sweeping.default_tolerance(rows.dtype)
-                if self.tolerance is None
-                else self.tolerance,
-                self.max_sweeps,
-                self.leak,
-                self.on_failure == "raise",
-            ),
+        plan, weight, bias = self._plan, self.weight, self.bias
+        sweeping.check_arguments(plan, rows, weight, bias)
+        tolerance = self.tolerance
+        if tolerance is None:
+            tolerance = sweeping.default_tolerance(rows.dtype)
+        found = sweeping.solve(
+            plan,
+            sweeping.choose_backend(self.backend, plan, rows, training=torch.is_grad_enabled()),
+            rows,
+            weight,
+            bias,
+            Solver(tolerance, self.max_sweeps, self.leak),
+            strict=self.on_failure == "raise",
         )
         if not torch.compiler.is_compiling():
-            self._last = (converged, stats)
-        return output.reshape(*lead, plan.num_outputs)
+            self._last = (found.stats, found.converged, len(rows))
+        return found.output.reshape(*lead, plan.num_outputs)
 
     def extra_repr(self) -> str:
         """Describe the layer on one line."""
@@ -337,10 +366,7 @@ class GraphLayer(nn.Module):
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
     ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        t = self.topology
-        arrays = (t.indptr, t.sources, t.inputs, t.outputs, self._codes)
-        for key, array in zip(_TOPOLOGY_KEYS, arrays, strict=True):
-            destination[f"{prefix}topology.{key}"] = torch.from_numpy(array.copy())
+        destination.update(stored_topology.to_state(self.plan, prefix))
 
     def _load_from_state_dict(
         self,
@@ -352,52 +378,37 @@ class GraphLayer(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        own = {f"{prefix}topology.{key}" for key in _TOPOLOGY_KEYS}
-        present = [key for key in own if key in state_dict]
-        if len(present) == len(own):
-            arrays = {
-                key: np.ascontiguousarray(state_dict[f"{prefix}topology.{key}"].cpu().numpy())
-                for key in _TOPOLOGY_KEYS
-            }
-            self._adopt(arrays, state_dict.get(f"{prefix}weight"))
+        stored = stored_topology.from_state(state_dict, prefix, self.plan.nodes, self.block)
+        if not isinstance(stored, list):
+            self._codes = stored.codes
+            self._inputs, self._outputs = stored.inputs, stored.outputs
+            self.set_topology_(stored.topology)
+            if self.storage == "sparse" and f"{prefix}weight" in state_dict:
+                self.weight.data = self.weight.data.new_empty(self.plan.weights)
         elif strict:
-            missing_keys.extend(sorted(own - set(present)))
-        rest = {key: value for key, value in state_dict.items() if key not in own}
+            missing_keys.extend(sorted(stored))
+        own = f"{prefix}topology."
+        rest = {key: value for key, value in state_dict.items() if not key.startswith(own)}
         super()._load_from_state_dict(
             rest, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
-
-    def _adopt(self, arrays: Mapping[str, NDArray[Any]], weight: Tensor | None) -> None:
-        """Take over a saved topology, and make room for its weights."""
-        indptr, codes = arrays["indptr"], arrays["activation"]
-        n = len(indptr) - 1
-        if n != self.topology.num_nodes:
-            raise ModelFileError(
-                f"the saved graph has {n} nodes, this layer has {self.topology.num_nodes}; build "
-                "the layer with the number of nodes it was saved with"
-            )
-        if codes.shape != (n,) or not ((codes >= 0) & (codes < len(NAMES))).all():
-            raise ModelFileError("the saved activation codes do not fit the saved graph")
-        topology = Topology(n, indptr, arrays["sources"], arrays["inputs"], arrays["outputs"])
-        self._codes = codes.astype(np.int32)
-        self.set_topology_(topology)
-        if self.storage == "sparse" and weight is not None:
-            self.weight.data = self.weight.data.new_empty(topology.num_edges)
 
     # deepcopy and pickle both go through this; the last pass's tensors stay behind.
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_last": None}
 
 
-def _carrier(positions: NDArray[np.int64], old_edges: int) -> Callable[[Tensor], Tensor]:
-    """Build the function that takes per-edge values from the old edge order to the new."""
+def _carrier(
+    positions: NDArray[np.int64], old_edges: int, each: int
+) -> Callable[[Tensor], Tensor]:
+    """Build the function that takes values, `each` per edge, from the old edge order to the new."""
     kept = torch.from_numpy(np.flatnonzero(positions >= 0))
     source = torch.from_numpy(positions[positions >= 0])
 
     def carry(values: Tensor) -> Tensor:
-        assert values.shape == (old_edges,)
-        out = values.new_zeros(len(positions))
-        out[kept.to(values.device)] = values[source.to(values.device)]
-        return out
+        rows = values.view(old_edges, each)
+        out = values.new_zeros(len(positions), each)
+        out[kept.to(values.device)] = rows[source.to(values.device)]
+        return out.view(-1)
 
     return carry

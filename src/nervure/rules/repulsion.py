@@ -8,15 +8,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nervure import _core
+from nervure import engine
+from nervure.engine import native
+from nervure.engine.dense_update import Decay, SgdStep, dense_update
 from nervure.errors import EngineError
 from nervure.networks import GraphLayer, NeuralModules
+from nervure.rules.fused import fusible_sgd, momentum_buffer
 from nervure.rules.rule import Rewiring
 from nervure.topology import Topology
 
 Penalty = Literal["repulsion", "l2", "none"]
 Form = Literal["implicit", "clamped", "exact"]
 Scale = Literal["mean", "none"]
+
+# The next threshold lies above this share of the last one, but for a wild step.
+_HINT = 0.9
+_DIVERGED = (
+    "training has probably diverged, so lower the learning rate or pass contraction=0.95"
+)
 
 
 class Repulsion:
@@ -113,12 +122,26 @@ class Repulsion:
         self.gamma = 0.0
         self._network = network
         self._group = group
-        self._hook = optimizer.register_step_pre_hook(self._before_optimizer_step)
+        self._chosen: tuple[int, engine.Selection] | None = None
+        self._gradient: Tensor | None = None
+        self._hooks = (
+            optimizer.register_step_pre_hook(self._before_optimizer_step),
+            optimizer.register_step_post_hook(self._after_optimizer_step),
+        )
         self.step()
 
     def detach(self) -> None:
         """Take the decay off the optimizer; the rule can still `step`."""
-        self._hook.remove()
+        for hook in self._hooks:
+            hook.remove()
+
+    def module_sizes(self) -> Tensor:
+        """Size of every node's module, relative to the mean if so scaled; shape (nodes,)."""
+        weight, components = self.layer.weight, self.layer.topology.components
+        z = components.sizes[components.labels].astype(np.float64)
+        if self.scale == "mean":
+            z /= z.mean()
+        return torch.from_numpy(z).to(weight.device, weight.dtype)
 
     def repulsion(self) -> Tensor:
         """Give r of eq. 10, shape (nodes, nodes), [target, source], zero on the diagonal."""
@@ -127,11 +150,7 @@ class Repulsion:
         if self.penalty == "l2":
             r = torch.ones_like(weight)
         else:
-            components = topology.components
-            z = components.sizes[components.labels].astype(np.float64)
-            if self.scale == "mean":
-                z /= z.mean()
-            size = torch.from_numpy(z).to(weight.device, weight.dtype)
+            size = self.module_sizes()
             r = torch.outer(size, size)
             targets = torch.from_numpy(topology.targets.astype(np.int64)).to(weight.device)
             sources = torch.from_numpy(topology.sources.astype(np.int64)).to(weight.device)
@@ -144,19 +163,57 @@ class Repulsion:
         return r
 
     @torch.no_grad()
-    def _before_optimizer_step(self, *_: object) -> None:
-        if self.penalty == "none" or self.alpha == 0:
-            return
+    def _before_optimizer_step(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
         # Decaying before the optimizer step, on weights whose gradient is already taken, makes the
         # two together Theorem 3.1: w <- w (1 - eta alpha r) - eta dJ/dw.
-        shrink = self.repulsion().mul_(float(self._group["lr"]) * self.alpha)
+        self._chosen = None
         weight = self.layer.weight
+        sgd = fusible_sgd(optimizer, self._group, weight)
+        if sgd is not None:
+            self._step_at_once(optimizer, sgd)
+            return
+        if self.penalty == "none" or self.alpha == 0:
+            return
+        shrink = self.repulsion().mul_(float(self._group["lr"]) * self.alpha)
         if self.form == "implicit":
             weight.div_(shrink.add_(1))
         elif self.form == "clamped":
             weight.mul_(shrink.neg_().add_(1).clamp_min_(0))
         else:
             weight.mul_(shrink.neg_().add_(1))
+
+    def _step_at_once(self, optimizer: torch.optim.Optimizer, sgd: SgdStep) -> None:
+        """Do the decay, the optimizer's step on the matrix, and the choice, in one pass."""
+        layer, weight = self.layer, self.layer.weight
+        assert weight.grad is not None
+        buffer, first = momentum_buffer(optimizer, weight, sgd)
+        decays = self.penalty != "none" and self.alpha > 0
+        largest = 0.0
+        size = torch.ones(len(weight), dtype=weight.dtype)
+        if decays and self.penalty == "repulsion":
+            size = self.module_sizes()
+            if layer.topology.num_edges:
+                tiny = torch.finfo(weight.dtype).tiny
+                edges, _ = native.gather_edges(layer.plan, weight)
+                largest = max(float(edges.abs().max()), tiny)
+        try:
+            chosen = dense_update(
+                weight, weight.grad, buffer, sgd,
+                Decay(self.form if decays else "none", sgd.rate * self.alpha, size, largest),
+                layer.topology, first=first, keep=self.keep, hint=_HINT * self._finite_gamma(),
+            )  # fmt: skip
+        except EngineError as error:
+            raise EngineError(f"{error}; {_DIVERGED}") from error
+        # Hidden from the optimizer, which would step again; given back after its step.
+        self._gradient, weight.grad = weight.grad, None
+        self._chosen = (weight._version, chosen)
+
+    def _after_optimizer_step(self, *_: object) -> None:
+        if self._gradient is not None:
+            self.layer.weight.grad, self._gradient = self._gradient, None
+
+    def _finite_gamma(self) -> float:
+        return self.gamma if np.isfinite(self.gamma) else 0.0
 
     @torch.no_grad()
     def step(self) -> Rewiring:
@@ -168,20 +225,23 @@ class Repulsion:
 
         Notes
         -----
-        O(nodes^2): one selection over the dense matrix. Ties at the threshold go by position.
+        O(nodes^2): one selection over the dense matrix. Ties at the threshold go by position. With
+        a plain `torch.optim.SGD` on the CPU, decay, step and selection are one pass over it.
         """
         layer = self.layer
         before = layer.topology
-        weight = layer.weight.detach()
-        if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.float64):
-            weight = weight.double().cpu()
-        try:
-            indptr, sources, gamma = _core.select_largest(weight.contiguous(), self.keep)
-        except ValueError as error:
-            raise EngineError(
-                f"cannot choose edges: {error}; training has probably diverged, so lower the "
-                "learning rate or pass contraction=0.95"
-            ) from error
+        chosen = None
+        if self._chosen is not None and self._chosen[0] == layer.weight._version:
+            chosen = self._chosen[1]
+        self._chosen = None
+        if chosen is None:
+            try:
+                chosen = engine.select_largest(
+                    layer.weight, self.keep, hint=_HINT * self._finite_gamma()
+                )
+            except EngineError as error:
+                raise EngineError(f"{error}; {_DIVERGED}") from error
+        indptr, sources, gamma = chosen
         after = Topology._trusted(before.num_nodes, indptr, sources, before.inputs, before.outputs)
         layer.set_topology_(after)
         layer.project_()

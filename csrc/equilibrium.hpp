@@ -1,0 +1,145 @@
+// Solving one component with cycles. Included inside the namespace of one instruction set.
+
+// What one equilibrium solve knows of each lane.
+template <class T, int NV>
+struct Lanes {
+  RowMask<T, NV> active;   // still moving; others are frozen, so that no sample sees its neighbours
+  RowMask<T, NV> pending;  // steps fell below the tolerance, residual not yet checked
+  Row<T, NV> step_tolerance;
+  T residual[NV * kWidth<T>];
+  std::int32_t sweeps[NV * kWidth<T>];
+};
+
+template <class T>
+inline T relative(T residual, T scale) {
+  return residual == 0 ? residual : residual / scale;
+}
+
+// Iterates x_i <- next(i) over the nodes of one component (Gauss-Seidel) until, for every lane,
+// the true residual max_i |next(i) - x_i| / scale is within tolerance. `Problem` gives
+//   visit(panel, last, finish)  calls finish(node, next) for its nodes; last: in the checking pass
+//   row(node)                   where the node's row is stored
+//   floor()                     residuals count relative to the largest |x_i|, or to this if less
+// Lanes that do not get there are returned with active set.
+template <class T, int NV, class Problem>
+void solve_component(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
+                     std::int32_t max_sweeps, const RowMask<T, NV>& wanted, Lanes<T, NV>& lanes) {
+  constexpr int width = NV * kWidth<T>;
+  const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
+  Row<T, NV> at_least;
+  for (int v = 0; v < NV; ++v) at_least.v[v] = splat<T>(problem.floor());
+  lanes.active = wanted;
+  lanes.pending = {};
+  for (int v = 0; v < NV; ++v) lanes.step_tolerance.v[v] = splat<T>(tolerance);
+  for (int s = 0; s < width; ++s) {
+    lanes.residual[s] = 0;
+    lanes.sweeps[s] = 0;
+  }
+  RowMask<T, NV> given_up = {};
+  std::int32_t sweep = 0;
+  for (;;) {
+    while (any<T, NV>(lanes.active) && sweep < max_sweeps) {
+      ++sweep;
+      Row<T, NV> step = {}, scale = at_least;
+      for (const Panel* panel = first; panel < last; ++panel)
+        problem.visit(*panel, false, [&](std::int32_t node, const Row<T, NV>& next) {
+          T* row = problem.row(node);
+          for (int v = 0; v < NV; ++v) {
+            const Vec<T> old = load<T>(row + v * kWidth<T>);
+            const Vec<T> change = absolute<T>(next.v[v] - old);
+            // NaN fails every comparison, so it is kept as the largest change by testing "not <=".
+            const Mask<T> small = change <= step.v[v];
+            const Mask<T> was_nan = step.v[v] != step.v[v];
+            step.v[v] = (small | was_nan) ? step.v[v] : change;
+            const Vec<T> size = absolute<T>(next.v[v]);
+            scale.v[v] = size > scale.v[v] ? size : scale.v[v];
+            store<T>(row + v * kWidth<T>, lanes.active.v[v] ? next.v[v] : old);
+          }
+        });
+      for (int v = 0; v < NV; ++v) {
+        const Vec<T> bound = lanes.step_tolerance.v[v] * scale.v[v];
+        const Mask<T> settled = lanes.active.v[v] & (step.v[v] <= bound);
+        const Mask<T> lost = lanes.active.v[v] & ~(step.v[v] <= largest);
+        lanes.pending.v[v] |= settled;
+        given_up.v[v] |= lost;
+        lanes.active.v[v] &= ~(settled | lost);
+      }
+      for (int s = 0; s < width; ++s)
+        if (lane<T, NV>(wanted, s)) {
+          if (lane<T, NV>(lanes.active, s) || lanes.sweeps[s] == 0) lanes.sweeps[s] = sweep;
+          if (lane<T, NV>(lanes.active, s))
+            lanes.residual[s] = relative<T>(lane<T, NV>(step, s), lane<T, NV>(scale, s));
+        }
+    }
+    if (!any<T, NV>(lanes.pending)) break;
+    // The true residual of the settled lanes, all rows held still.
+    Row<T, NV> worst = {}, scale = at_least;
+    for (const Panel* panel = first; panel < last; ++panel)
+      problem.visit(*panel, true, [&](std::int32_t node, const Row<T, NV>& next) {
+        const T* row = problem.row(node);
+        for (int v = 0; v < NV; ++v) {
+          const Vec<T> now = load<T>(row + v * kWidth<T>);
+          const Vec<T> change = absolute<T>(next.v[v] - now);
+          worst.v[v] = change <= worst.v[v] ? worst.v[v] : change;
+          const Vec<T> size = absolute<T>(now);
+          scale.v[v] = size > scale.v[v] ? size : scale.v[v];
+        }
+      });
+    bool again = false;
+    for (int v = 0; v < NV; ++v) {
+      const Mask<T> moving = lanes.pending.v[v] & ~(worst.v[v] <= tolerance * scale.v[v]);
+      lanes.active.v[v] |= moving;
+      // A lane sent back must take smaller steps before it is checked again.
+      lanes.step_tolerance.v[v] =
+          moving ? lanes.step_tolerance.v[v] * T(0.25) : lanes.step_tolerance.v[v];
+    }
+    for (int s = 0; s < width; ++s) {
+      if (lane<T, NV>(lanes.pending, s))
+        lanes.residual[s] = relative<T>(lane<T, NV>(worst, s), lane<T, NV>(scale, s));
+      again |= lane<T, NV>(lanes.active, s) != 0;
+    }
+    lanes.pending = {};
+    if (!again || sweep >= max_sweeps) break;
+  }
+  for (int v = 0; v < NV; ++v) lanes.active.v[v] |= given_up.v[v];
+  for (int s = 0; s < width; ++s)
+    if (lane<T, NV>(given_up, s)) lanes.residual[s] = std::numeric_limits<T>::infinity();
+}
+
+// Walks all segments: acyclic panels once, with every row masked to the samples that are alive;
+// components until they are solved. Samples that are lost in one are no longer alive after it.
+template <class T, int NV, class Problem>
+void walk_segments(const Problem& problem, const Walk& walk, T tolerance, std::int32_t max_sweeps,
+                   std::int64_t begin, int samples, RowMask<T, NV> alive, const Report<T>& report) {
+  if (report.residual)
+    for (int s = 0; s < samples; ++s) {
+      report.residual[begin + s] = 0;
+      report.sweeps[begin + s] = 0;
+      report.failed[begin + s] = -1;
+    }
+  const Panel* panels = walk.panels.data();
+  for (const Segment& segment : walk.segments) {
+    const Panel *first = panels + segment.first, *last = panels + segment.last;
+    const auto store = [&](std::int32_t node, const Row<T, NV>& next) {
+      store_row<T, NV>(problem.row(node), keep<T, NV>(alive, next));
+    };
+    if (segment.component < 0) {
+      for (const Panel* panel = first; panel < last; ++panel)
+        problem.visit(*panel, true, store);
+      continue;
+    }
+    problem.clear(first, last);
+    Lanes<T, NV> lanes;
+    solve_component<T, NV>(problem, first, last, tolerance, max_sweeps, alive, lanes);
+    for (int s = 0; s < samples; ++s) {
+      if (!lane<T, NV>(alive, s)) continue;
+      const std::int64_t b = begin + s;
+      report.residual[b] = std::max(report.residual[b], lanes.residual[s]);
+      report.sweeps[b] = std::max(report.sweeps[b], lanes.sweeps[s]);
+      if (lane<T, NV>(lanes.active, s)) {
+        report.failed[b] = segment.component;
+        lane<T, NV>(alive, s) = 0;
+      }
+    }
+  }
+}

@@ -1,0 +1,196 @@
+// Gradients of edges: sums over all samples of delta[target] * state[source]. Included inside the
+// namespace of one instruction set.
+
+// As many chunks at once as fill eight registers with one target's deltas.
+constexpr int kGroup = kVectors >= 8 ? 1 : 8 / kVectors;
+
+// Lane i of the sum of adjacent units of U lanes, the even ones of the result from the first vector.
+template <class T, int U>
+constexpr int source_lane(int i) {
+  return i % (2 * U) < U ? i : kWidth<T> + i - U;
+}
+template <class T, int U, int... I>
+inline Vec<T> add_units(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(a, b, source_lane<T, U>(I)...) +
+         __builtin_shufflevector(a, b, (source_lane<T, U>(I) + U)...);
+}
+
+// Sums each of N vectors across its lanes, N a power of two: lane g * (kWidth<T> / N) of x[0] becomes
+// the sum of x[reversed(g)], the bits of g being reversed. A tree of adds: half of what summing one
+// by one takes.
+template <class T, int N, int U = kWidth<T> / 2>
+[[gnu::always_inline]] inline void sum_tree(Vec<T>* x) {
+  constexpr auto lanes = std::make_integer_sequence<int, kWidth<T>>();
+  if constexpr (N > 1) {
+    NERVURE_UNROLL for (int i = 0; i < N / 2; ++i)
+      x[i] = add_units<T, U>(x[2 * i], x[2 * i + 1], lanes);
+  } else {
+    x[0] = add_units<T, U>(x[0], x[0], lanes);
+  }
+  if constexpr (U > 1) sum_tree<T, (N > 1 ? N / 2 : 1), U / 2>(x);
+}
+template <int N>
+constexpr int reversed(int i) {
+  int out = 0;
+  for (int bit = 1; bit < N; bit *= 2) out = 2 * out + (i / bit) % 2;
+  return out;
+}
+
+template <class T>
+inline T sum_lanes(Vec<T> x) {
+  sum_tree<T, 1>(&x);
+  return x[0];
+}
+
+// What R targets have in common: sources, of which number q is member q % block of the block
+// neighbour[q / block]; its gradients stand at grad[r] + (q / block) * block^2 + q % block.
+template <class T, int R>
+struct Common {
+  const T* state;
+  std::int64_t stride;  // between chunks
+  const std::int32_t* neighbour;
+  int block;
+  T* grad[R];
+  bool add;
+
+  const T* row(std::int64_t q) const {
+    return at_node(state, block == 1 ? neighbour[q]
+                                     : static_cast<std::int64_t>(neighbour[q / block]) * block +
+                                           q % block);
+  }
+  std::int64_t place(std::int64_t q) const {
+    return block == 1 ? q : q / block * block * block + q % block;
+  }
+};
+
+// C sources from q on, of which `count` exist: past the end the last stands in, and is not stored.
+template <class T, int R, int C, int G>
+[[gnu::always_inline]] inline void gradient_batch(const Vec<T> (*d)[G][kVectors],
+                                                  const Common<T, R>& common, std::int64_t q,
+                                                  int count) {
+  constexpr int N = R * C, apart = kWidth<T> / N;
+  Vec<T> sum[N];
+  NERVURE_UNROLL for (int c = 0; c < C; ++c) {
+    const T* x = common.row(q + (c < count ? c : count - 1));
+    NERVURE_UNROLL for (int r = 0; r < R; ++r) sum[reversed<N>(r * C + c)] = Vec<T>{};
+    NERVURE_UNROLL for (int g = 0; g < G; ++g)
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        const Vec<T> a = load<T>(x + g * common.stride + v * kWidth<T>);
+        NERVURE_UNROLL for (int r = 0; r < R; ++r) sum[reversed<N>(r * C + c)] += d[r][g][v] * a;
+      }
+  }
+  sum_tree<T, N>(sum);
+  if (R == 1 && apart == 1 && common.block == 1 && count == C) {
+    T* out = common.grad[0] + q;
+    store<T>(out, common.add ? load<T>(out) + sum[0] : sum[0]);
+    return;
+  }
+  T total[kWidth<T>];
+  store<T>(total, sum[0]);
+  for (int r = 0; r < R; ++r)
+    for (int c = 0; c < count; ++c) {
+      T& out = common.grad[r][common.place(q + c)];
+      const T value = total[(r * C + c) * apart];
+      out = common.add ? out + value : value;
+    }
+}
+
+template <class T, int R, int G>
+[[gnu::always_inline]] inline void gradient_rows(const Vec<T> (*d)[G][kVectors],
+                                                 const Common<T, R>& common, std::int64_t sources) {
+  constexpr int C = kWidth<T> / R, few = std::max(1, std::min(4 / R, C));
+  std::int64_t q = 0;
+  for (; q + C <= sources; q += C) gradient_batch<T, R, C, G>(d, common, q, C);
+  for (; q < sources; q += few)
+    gradient_batch<T, R, few, G>(d, common, q,
+                                 static_cast<int>(std::min<std::int64_t>(few, sources - q)));
+}
+
+template <class T, int R, int G>
+void gradient_of(const EdgeGradientArgs<T>& args, std::int64_t chunk, const std::int32_t* node,
+                 std::int32_t list, std::int32_t shared, std::int64_t first_weight,
+                 std::int64_t row_stride) {
+  const Program& p = *args.program;
+  const std::int64_t stride = static_cast<std::int64_t>(p.nodes) * kLanes<T>;
+  const T* state = args.state + chunk * stride;
+  const T* delta = args.delta + chunk * stride;
+  const bool add = chunk > 0;
+  Vec<T> d[R][G][kVectors];
+  for (int r = 0; r < R; ++r) {
+    Vec<T> total = {};
+    for (int g = 0; g < G; ++g)
+      for (int v = 0; v < kVectors; ++v) {
+        d[r][g][v] = load<T>(at_node(delta, node[r]) + g * stride + v * kWidth<T>);
+        total += d[r][g][v];
+      }
+    if (args.grad_bias) {
+      const bool frozen = !p.input_bias && p.pure_input[node[r]];
+      const T sum = frozen ? T(0) : sum_lanes<T>(total);
+      T& out = args.grad_bias[node[r]];
+      out = add ? out + sum : sum;
+    }
+  }
+  if (!args.grad_weight) return;
+  Common<T, R> common{state, stride, p.forward.neighbours + list, p.block, {}, add};
+  for (int r = 0; r < R; ++r)
+    common.grad[r] = args.grad_weight + (p.block == 1 ? p.forward.indptr[node[r]]
+                                                      : first_weight + r * row_stride);
+  gradient_rows<T, R, G>(d, common, static_cast<std::int64_t>(shared) * p.block);
+  if (p.block > 1) return;
+  for (int r = 0; r < R; ++r) {
+    const std::int32_t rest = p.forward.indptr[node[r]] + shared;
+    const Common<T, 1> own{state, stride, p.forward.neighbours + rest, 1,
+                           {args.grad_weight + rest}, add};
+    gradient_rows<T, 1, G>(d + r, own, p.forward.indptr[node[r] + 1] - rest);
+  }
+}
+
+template <class T, int G>
+void gradient_panel(const EdgeGradientArgs<T>& args, std::int64_t chunk, const Panel& panel) {
+  const Program& p = *args.program;
+  constexpr int R = kVectorBytes == 64 ? 2 : 1;  // two targets' deltas need half of 32 registers
+  if (p.block == 1) {
+    int r = 0;
+    for (; r + R <= panel.rows; r += R) {
+      const std::int32_t* node = p.forward.order + panel.first + r;
+      gradient_of<T, R, G>(args, chunk, node, p.forward.indptr[node[0]], panel.shared, 0, 0);
+    }
+    for (; r < panel.rows; ++r) {
+      const std::int32_t* node = p.forward.order + panel.first + r;
+      gradient_of<T, 1, G>(args, chunk, node, p.forward.indptr[node[0]], panel.shared, 0, 0);
+    }
+    return;
+  }
+  const std::int32_t index = p.forward.order[panel.first], list = p.forward.indptr[index];
+  const std::int32_t count = p.forward.indptr[index + 1] - list;
+  const std::int64_t base = static_cast<std::int64_t>(list) * p.block * p.block;
+  int r = 0;
+  for (; r + R <= p.block; r += R) {
+    std::int32_t node[R];
+    for (int i = 0; i < R; ++i) node[i] = index * p.block + r + i;
+    gradient_of<T, R, G>(args, chunk, node, list, count, base + r * p.block, p.block);
+  }
+  for (; r < p.block; ++r) {
+    const std::int32_t node[1] = {index * p.block + r};
+    gradient_of<T, 1, G>(args, chunk, node, list, count, base + r * p.block, p.block);
+  }
+}
+
+// Sources whose rows of a whole group fit a second-level cache are worth the larger group.
+constexpr std::int64_t kGroupBytes = 1 << 20;
+
+template <class T>
+void edge_gradient(const EdgeGradientArgs<T>& args, std::int64_t first, std::int64_t last) {
+  const FlushDenormals flush;
+  constexpr int half = kGroup > 1 ? kGroup / 2 : 1;
+  const Program& p = *args.program;
+  const Panel* panels = p.forward.panels.data();
+  const bool large = static_cast<std::int64_t>(p.nodes) * kChunkBytes * kGroup <= kGroupBytes;
+  std::int64_t chunk = 0;
+  for (; large && chunk + kGroup <= args.chunks; chunk += kGroup)
+    for (std::int64_t i = first; i < last; ++i) gradient_panel<T, kGroup>(args, chunk, panels[i]);
+  for (; chunk + half <= args.chunks; chunk += half)
+    for (std::int64_t i = first; i < last; ++i) gradient_panel<T, half>(args, chunk, panels[i]);
+  for (; chunk < args.chunks; ++chunk)
+    for (std::int64_t i = first; i < last; ++i) gradient_panel<T, 1>(args, chunk, panels[i]);
+}

@@ -1,0 +1,19 @@
+// Large buffers that are kept for the next step instead of going back to the system, whose fresh
+// pages cost more to touch than the sweeps that fill them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace nervure {
+
+void* take_buffer(std::size_t bytes);  // aligned to 64 bytes at least; throws std::bad_alloc
+void give_buffer(void* buffer, std::size_t bytes) noexcept;
+void empty_cache() noexcept;
+
+struct CacheStatistics {
+  std::int64_t allocations;  // buffers asked of the system so far
+  std::int64_t in_use, cached;  // bytes
+};
+CacheStatistics cache_statistics();
+
+}  // namespace nervure

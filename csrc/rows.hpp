@@ -1,0 +1,190 @@
+// Rows of a state, and the loop that gathers a node's neighbours. Included inside the namespace of
+// one instruction set.
+
+// Part of a chunk's lanes of one node: NV vectors.
+template <class T, int NV>
+struct Row {
+  Vec<T> v[NV];
+};
+template <class T, int NV>
+struct RowMask {
+  Mask<T> v[NV];
+};
+
+template <class T, int NV>
+inline Row<T, NV> load_row(const T* p) {
+  Row<T, NV> r;
+  for (int v = 0; v < NV; ++v) r.v[v] = load<T>(p + v * kWidth<T>);
+  return r;
+}
+template <class T, int NV>
+inline void store_row(T* p, const Row<T, NV>& r) {
+  for (int v = 0; v < NV; ++v) store<T>(p + v * kWidth<T>, r.v[v]);
+}
+template <class T, int NV>
+inline Row<T, NV> keep(const RowMask<T, NV>& mask, const Row<T, NV>& r) {
+  Row<T, NV> out;
+  for (int v = 0; v < NV; ++v) out.v[v] = mask.v[v] ? r.v[v] : Vec<T>{};
+  return out;
+}
+template <class T>
+inline T* at_node(T* rows, std::int64_t node) {
+  return rows + node * kLanes<std::remove_const_t<T>>;
+}
+
+template <class T, int NV>
+inline bool any(const RowMask<T, NV>& m) {
+  Mask<T> all = {};
+  for (int v = 0; v < NV; ++v) all |= m.v[v];
+  typename VectorOf<T>::Int found = 0;
+  for (int i = 0; i < kWidth<T>; ++i) found |= all[i];
+  return found != 0;
+}
+template <class T, int NV>
+inline typename VectorOf<T>::Int& lane(RowMask<T, NV>& m, int s) {
+  return reinterpret_cast<typename VectorOf<T>::Int*>(&m)[s];
+}
+template <class T, int NV>
+inline typename VectorOf<T>::Int lane(const RowMask<T, NV>& m, int s) {
+  return reinterpret_cast<const typename VectorOf<T>::Int*>(&m)[s];
+}
+template <class T, int NV>
+inline T lane(const Row<T, NV>& r, int s) {
+  return reinterpret_cast<const T*>(&r)[s];
+}
+
+// Which lanes of a part hold samples that take part.
+template <class T, int NV>
+RowMask<T, NV> lane_mask(int samples, const std::uint8_t* allowed) {
+  RowMask<T, NV> m = {};
+  for (int s = 0; s < samples; ++s)
+    if (!allowed || allowed[s]) lane<T, NV>(m, s) = -1;
+  return m;
+}
+
+// Eight accumulators hide the latency of fused multiply-add. Their number follows from the whole
+// chunk, so that the order of additions is the same for a split one.
+constexpr int kAccumulators = 8;
+constexpr int kRowsAtOnce = kVectors >= kAccumulators ? 1 : std::min(4, kAccumulators / kVectors);
+template <int R>
+constexpr int kUnroll = std::max(1, kAccumulators / (R * kVectors));
+
+// sum[r] += sum_k weight[r][...] * values[neighbour k], where each neighbour is a block of S nodes
+// (S = 0: `block` nodes) and the weights of neighbour k stand at k times the square of that.
+template <class T, int NV, int R, int S>
+[[gnu::always_inline]] inline void gather(Row<T, NV>* sum, const T* values,
+                                          const std::int32_t* neighbour, std::int32_t count,
+                                          const T* const* weight, int block) {
+  constexpr int U = S == 1 ? kUnroll<R> : 1;
+  const int width = S ? S : block;
+  const std::int64_t step = static_cast<std::int64_t>(width) * width;
+  // Every inner loop is unrolled at once, or the compiler keeps the accumulators in memory.
+  Vec<T> part[U][R][NV];
+  NERVURE_UNROLL for (int u = 0; u < U; ++u)
+    NERVURE_UNROLL for (int r = 0; r < R; ++r)
+      NERVURE_UNROLL for (int v = 0; v < NV; ++v) part[u][r][v] = Vec<T>{};
+  auto add = [&](int u, std::int32_t k) __attribute__((always_inline)) {
+    const T* x = at_node(values, static_cast<std::int64_t>(neighbour[k]) * width);
+    for (int s = 0; s < width; ++s, x += kLanes<T>)
+      NERVURE_UNROLL for (int r = 0; r < R; ++r) {
+        const T w = weight[r][k * step + s];
+        NERVURE_UNROLL for (int v = 0; v < NV; ++v)
+          part[u][r][v] += w * load<T>(x + v * kWidth<T>);
+      }
+  };
+  std::int32_t k = 0;
+  for (; k + U <= count; k += U)
+    NERVURE_UNROLL for (int u = 0; u < U; ++u) add(u, k + u);
+  for (; k < count; ++k) add(0, k);
+  NERVURE_UNROLL for (int u = 0; u < U; ++u)
+    NERVURE_UNROLL for (int r = 0; r < R; ++r)
+      NERVURE_UNROLL for (int v = 0; v < NV; ++v) sum[r].v[v] += part[u][r][v];
+}
+
+// R members of a panel: gathers for each and hands it to finish(node, sum), in order. A member's
+// neighbours beyond the shared ones may be members before it, so each is finished before the next.
+template <class T, int NV, int R, class Problem, class Finish>
+inline void visit_rows(const Problem& problem, const Walk& walk, std::int32_t position,
+                       std::int32_t shared, const T* weights, const T* values, Finish&& finish) {
+  Row<T, NV> sum[R];
+  const T* weight[R];
+  std::int32_t begin[R], node[R];
+  for (int r = 0; r < R; ++r) {
+    node[r] = walk.order[position + r];
+    begin[r] = walk.indptr[node[r]];
+    weight[r] = weights + begin[r];
+    sum[r] = problem.start(node[r]);
+  }
+  gather<T, NV, R, 1>(sum, values, walk.neighbours + begin[0], shared, weight, 1);
+  for (int r = 0; r < R; ++r) {
+    const std::int32_t rest = begin[r] + shared, end = walk.indptr[node[r] + 1];
+    if (rest < end) {
+      const T* tail[1] = {weights + rest};
+      gather<T, NV, 1, 1>(sum + r, values, walk.neighbours + rest, end - rest, tail, 1);
+    }
+    finish(node[r], sum[r]);
+  }
+}
+
+// R nodes of a block, starting with its row `row`; its blocks of weights are [row][neighbour].
+template <class T, int NV, int R, int S, class Problem, class Finish>
+inline void visit_block_rows(const Problem& problem, const Walk& walk, std::int32_t index, int block,
+                             int row, const T* weights, const T* values, Finish&& finish) {
+  Row<T, NV> sum[R];
+  const T* weight[R];
+  const std::int64_t step = static_cast<std::int64_t>(block) * block;
+  const std::int32_t begin = walk.indptr[index], first = index * block + row;
+  for (int r = 0; r < R; ++r) {
+    sum[r] = problem.start(first + r);
+    weight[r] = weights + begin * step + static_cast<std::int64_t>(row + r) * block;
+  }
+  gather<T, NV, R, S>(sum, values, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
+                      block);
+  for (int r = 0; r < R; ++r) finish(first + r, sum[r]);
+}
+
+template <class T, int NV, int S, class Problem, class Finish>
+inline void visit_block(const Problem& problem, const Walk& walk, std::int32_t index, int block,
+                        const T* weights, const T* values, Finish&& finish) {
+  int row = 0;
+  for (; row + kRowsAtOnce <= block; row += kRowsAtOnce)
+    visit_block_rows<T, NV, kRowsAtOnce, S>(problem, walk, index, block, row, weights, values,
+                                            finish);
+  if constexpr (kRowsAtOnce > 2)
+    if (row + 2 <= block) {
+      visit_block_rows<T, NV, 2, S>(problem, walk, index, block, row, weights, values, finish);
+      row += 2;
+    }
+  for (; row < block; ++row)
+    visit_block_rows<T, NV, 1, S>(problem, walk, index, block, row, weights, values, finish);
+}
+
+// All members of a panel. Blocks have no edges inside, so their rows do not wait for each other.
+template <class T, int NV, class Problem, class Finish>
+inline void visit_panel(const Problem& problem, const Walk& walk, const Panel& panel, int block,
+                        const T* weights, const T* values, Finish&& finish) {
+  if (block > 1) {
+    const std::int32_t index = walk.order[panel.first];
+    if (block == 2) {
+      visit_block<T, NV, 2>(problem, walk, index, block, weights, values, finish);
+    } else if (block == 4) {
+      visit_block<T, NV, 4>(problem, walk, index, block, weights, values, finish);
+    } else {
+      visit_block<T, NV, 0>(problem, walk, index, block, weights, values, finish);
+    }
+    return;
+  }
+  std::int32_t at = panel.first;
+  const std::int32_t end = panel.first + panel.rows;
+  if constexpr (kRowsAtOnce >= 4)
+    for (; at + 4 <= end; at += 4)
+      visit_rows<T, NV, 4>(problem, walk, at, panel.shared, weights, values, finish);
+  if constexpr (kRowsAtOnce >= 3)
+    for (; at + 3 <= end; at += 3)
+      visit_rows<T, NV, 3>(problem, walk, at, panel.shared, weights, values, finish);
+  if constexpr (kRowsAtOnce >= 2)
+    for (; at + 2 <= end; at += 2)
+      visit_rows<T, NV, 2>(problem, walk, at, panel.shared, weights, values, finish);
+  for (; at < end; ++at)
+    visit_rows<T, NV, 1>(problem, walk, at, panel.shared, weights, values, finish);
+}

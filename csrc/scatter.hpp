@@ -1,0 +1,92 @@
+// The adjoint of a graph without cycles and without outgoing lists: each node's delta is pushed to
+// its sources along the incoming lists. Included inside the namespace of one instruction set.
+
+// delta[source] += sum_r weight[r] * d[r] for the common sources of R targets.
+template <class T, int NV, int R>
+[[gnu::always_inline]] inline void push(const Row<T, NV>* d, T* rows, const std::int32_t* neighbour,
+                                        std::int32_t count, const T* const* weight, int block) {
+  const std::int64_t step = static_cast<std::int64_t>(block) * block;
+  for (std::int32_t k = 0; k < count; ++k) {
+    T* to = at_node(rows, static_cast<std::int64_t>(neighbour[k]) * block);
+    for (int s = 0; s < block; ++s, to += kLanes<T>) {
+      Vec<T> sum[NV];
+      NERVURE_UNROLL for (int v = 0; v < NV; ++v) sum[v] = load<T>(to + v * kWidth<T>);
+      NERVURE_UNROLL for (int r = 0; r < R; ++r) {
+        const T w = weight[r][k * step + s];
+        NERVURE_UNROLL for (int v = 0; v < NV; ++v) sum[v] += w * d[r].v[v];
+      }
+      NERVURE_UNROLL for (int v = 0; v < NV; ++v) store<T>(to + v * kWidth<T>, sum[v]);
+    }
+  }
+}
+
+template <class T, int NV, int R>
+inline void scatter_rows(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
+                         const std::int32_t* node, std::int32_t shared, bool stop) {
+  const Walk& walk = problem.walk;
+  Row<T, NV> d[R];
+  const T* weight[R];
+  // The last first: its own sources may be members before it.
+  for (int r = R - 1; r >= 0; --r) {
+    d[r] = load_row<T, NV>(problem.row(node[r]));
+    problem.apply(node[r], d[r]);
+    d[r] = keep<T, NV>(alive, d[r]);
+    store_row<T, NV>(problem.row(node[r]), d[r]);
+    if (stop) continue;
+    const std::int32_t begin = walk.indptr[node[r]], rest = begin + shared;
+    weight[r] = problem.args.weight + begin;
+    const T* tail[1] = {problem.args.weight + rest};
+    push<T, NV, 1>(d + r, problem.rows, walk.neighbours + rest, walk.indptr[node[r] + 1] - rest,
+                   tail, 1);
+  }
+  if (stop) return;
+  push<T, NV, R>(d, problem.rows, walk.neighbours + walk.indptr[node[0]], shared, weight, 1);
+}
+
+template <class T, int NV>
+inline void scatter_block(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
+                          std::int32_t index, bool stop) {
+  const Walk& walk = problem.walk;
+  const int block = problem.p.block;
+  const std::int64_t step = static_cast<std::int64_t>(block) * block;
+  for (int row = 0; row < block; ++row) {
+    const std::int32_t node = index * block + row, begin = walk.indptr[index];
+    Row<T, NV> d[1] = {load_row<T, NV>(problem.row(node))};
+    problem.apply(node, d[0]);
+    d[0] = keep<T, NV>(alive, d[0]);
+    store_row<T, NV>(problem.row(node), d[0]);
+    if (stop) continue;
+    const T* weight[1] = {problem.args.weight + begin * step + static_cast<std::int64_t>(row) * block};
+    push<T, NV, 1>(d, problem.rows, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
+                   block);
+  }
+}
+
+template <class T, int NV>
+inline void scatter_panel(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
+                          const Panel& panel) {
+  const std::int32_t* node = problem.walk.order + panel.first;
+  const bool stop = panel.only_inputs && !problem.p.input_bias && !problem.args.grad_drive;
+  if (problem.p.block > 1) {
+    scatter_block<T, NV>(problem, alive, *node, stop);
+    return;
+  }
+  std::int32_t left = panel.rows;
+  if constexpr (kRowsAtOnce >= 4)
+    for (; left >= 4; left -= 4)
+      scatter_rows<T, NV, 4>(problem, alive, node + left - 4, panel.shared, stop);
+  if constexpr (kRowsAtOnce >= 2)
+    for (; left >= 2; left -= 2)
+      scatter_rows<T, NV, 2>(problem, alive, node + left - 2, panel.shared, stop);
+  for (; left > 0; --left) scatter_rows<T, NV, 1>(problem, alive, node + left - 1, panel.shared, stop);
+}
+
+template <class T, int NV>
+void scatter_all(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive) {
+  const Program& p = problem.p;
+  for (std::int32_t node = 0; node < p.nodes; ++node)
+    store_row<T, NV>(problem.row(node), problem.start(node));
+  const std::vector<Panel>& panels = p.forward.panels;
+  for (auto panel = panels.rbegin(); panel != panels.rend(); ++panel)
+    scatter_panel<T, NV>(problem, alive, *panel);
+}

@@ -1,0 +1,42 @@
+"""Benchmarks: nervure timed against its peers, each result checked first.
+
+The peers are optional packages (``pip install "nervure[bench]"``); none is imported before the
+benchmark that needs it runs.
+"""
+
+from __future__ import annotations
+
+from nervure.benchmarks import (
+    dag_sweep,
+    equilibrium,
+    modules_parallel,
+    neural_modules_step,
+    overhead,
+    scale,
+    sparse_step,
+)
+from nervure.benchmarks.harness import Benchmark, DisagreementError, Report, Row, Settings
+from nervure.benchmarks.rendering import rendered
+
+BENCHMARKS: dict[str, Benchmark] = {
+    module.BENCHMARK.name: module.BENCHMARK
+    for module in (
+        sparse_step,
+        dag_sweep,
+        equilibrium,
+        modules_parallel,
+        scale,
+        overhead,
+        neural_modules_step,
+    )
+}
+
+__all__ = [
+    "BENCHMARKS",
+    "Benchmark",
+    "DisagreementError",
+    "Report",
+    "Row",
+    "Settings",
+    "rendered",
+]
