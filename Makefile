@@ -18,9 +18,12 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(STAMP)
-	$(BIN)/python benchmarks/neural_modules_step.py
-	$(BIN)/python benchmarks/topology_scale.py
+bench: $(VENV)/installed-bench
+	$(BIN)/nervure bench --quick
+
+$(VENV)/installed-bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	touch $@
 
 # Every example in the docs: docstrings and README.
 docs: $(STAMP)

@@ -29,7 +29,10 @@ ALLOWED = {
         "errors", "data", "engine", "modules", "networks", "rules", "training", "baselines",
         "report",
     },
-    "cli": {"errors", "data", "engine", "jobs", "modules", "rules", "training"},
+    "benchmarks": {"errors", "_core", "topology", "engine", "networks", "rules"},
+    "cli": {
+        "errors", "textual", "benchmarks", "data", "engine", "jobs", "modules", "rules", "training",
+    },
 }  # fmt: skip
 WITHOUT_TORCH = ("topology", "data", "errors", "textual")
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from pathlib import Path
+
+from nervure import _core
 
 
 def resident() -> int | None:
@@ -18,6 +22,16 @@ def peak_resident() -> int | None:
 def available() -> int | None:
     """Bytes that the system can still give."""
     return _field(Path("/proc/meminfo"), "MemAvailable")
+
+
+def give_back() -> None:
+    """Hand freed memory back to the system, as far as it can be."""
+    gc.collect()
+    _core.empty_cache()
+    # Only the C library of GNU has it.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def reset_peak() -> bool:

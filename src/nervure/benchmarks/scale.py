@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import math
 from collections.abc import Sequence
 
@@ -22,16 +21,21 @@ _SIZES = ((1_000, 10), (10_000, 50), (100_000, 50), (1_000_000, 50), (1_000_000,
 _QUICK = ((100, 5), (300, 10))
 # By default; the last of the sizes runs only when a caller allows for it.
 _MOST_EDGES = 50_000_000
-# Below, what torch loads at its first step is more than the edges need.
+# Below, the process's own changes are too large a part of what is measured.
 _FEWEST_EDGES_WEIGHED = 1_000_000
 # Topology, plan, weights, their gradient and momentum, and what building needs for a while.
 _BYTES_PER_EDGE = 100
 
 
 def rows(settings: Settings, most_edges: int = _MOST_EDGES) -> list[Row]:
-    """Time forward, mean square of ten outputs, backward and SGD with momentum, batch 32."""
+    """Time forward, mean square of ten outputs, backward and SGD with momentum, batch 32.
+
+    The memory reported is what such a process holds more than before, at its peak.
+    """
     sizes = _QUICK if settings.quick else _SIZES
     found: list[Row] = []
+    # What torch loads at its first step belongs to no case.
+    _case("first", None, *_QUICK[0], dataclasses.replace(settings, repeats=1))
     for kind, window in (("local", _WINDOW), ("uniform", None)):
         cases = [
             (nodes, fan_in)
@@ -47,7 +51,9 @@ class _Figures:
     case: str
     edges: int
     milliseconds: float
-    bytes_per_edge: float | None
+    # Per edge, beside the activations: while training, and at most until the first step is done.
+    training_bytes: float | None = None
+    building_bytes: float | None = None
 
     @property
     def nanoseconds(self) -> float:
@@ -65,8 +71,11 @@ def _series(figures: Sequence[_Figures]) -> list[Row]:
     made = []
     for one in figures:
         notes = f"{one.nanoseconds:.3g} ns per edge"
-        if one.bytes_per_edge is not None:
-            notes += f", {one.bytes_per_edge:.3g} bytes per edge"
+        if one.training_bytes is not None:
+            notes += (
+                f"; {one.training_bytes:.3g} bytes per edge in training (weights, gradients, "
+                f"momentum, index; no activations), {one.building_bytes:.3g} at most before"
+            )
         if one is figures[-1] and len(figures) > 1:
             exponent = slope([f.edges for f in figures], [f.milliseconds for f in figures])
             notes += f"; time grows as edges^{exponent:.3f}"
@@ -76,7 +85,7 @@ def _series(figures: Sequence[_Figures]) -> list[Row]:
 
 
 def _case(kind: str, window: int | None, nodes: int, fan_in: int, settings: Settings) -> _Figures:
-    gc.collect()
+    memory.give_back()
     before = memory.resident()
     topology = window_dag(nodes, fan_in, window, seed=0)
     # Drawing the graph needs more than holding it, and is not what is measured.
@@ -98,15 +107,22 @@ def _case(kind: str, window: int | None, nodes: int, fan_in: int, settings: Sett
     loss = step()
     if not math.isfinite(loss):
         raise DisagreementError(f"{case}: the loss is {loss}, not a finite number")
+    building = memory.peak_resident()
+    memory.give_back()
+    counted = memory.reset_peak() and counted
     times = timed({OURS: step}, settings)
-    per_edge = None
-    after = memory.peak_resident()
-    weighed = counted and topology.num_edges >= _FEWEST_EDGES_WEIGHED
-    if weighed and before is not None and after is not None:
-        # Values and deltas, float32.
-        activations = 2 * 4 * nodes * _BATCH
-        per_edge = max(0, after - before - activations) / topology.num_edges
-    return _Figures(case, topology.num_edges, times[OURS], per_edge)
+    training = memory.peak_resident()
+    figures = _Figures(case, topology.num_edges, times[OURS])
+    counted = counted and topology.num_edges >= _FEWEST_EDGES_WEIGHED
+    if not counted or before is None or building is None or training is None:
+        return figures
+    # Values and deltas of all nodes, float32.
+    without = before + 2 * 4 * nodes * _BATCH
+    return dataclasses.replace(
+        figures,
+        training_bytes=max(0, training - without) / topology.num_edges,
+        building_bytes=max(0, building - without) / topology.num_edges,
+    )
 
 
 def _fits(edges: int) -> bool:

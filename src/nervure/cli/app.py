@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from nervure.cli import data, inspect, predict, train
+from nervure.cli import bench, data, inspect, predict, train
 from nervure.errors import NervureError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.command("predict")(predict.predict)
 app.command("inspect")(inspect.inspect)
+app.command("bench")(bench.bench)
 
 
 def _version(wanted: bool) -> None:
