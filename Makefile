@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 SOURCES := CMakeLists.txt $(wildcard csrc/*)
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint sanitize bench docs clean
 
 demo: $(STAMP)
 	$(BIN)/nervure train neural-modules
@@ -21,7 +21,15 @@ lint: $(STAMP)
 bench: $(VENV)/installed-bench
 	$(BIN)/nervure bench --quick
 
-$(VENV)/installed-bench: $(STAMP)
+$(VENV)/installed-# The engine's tests on an extension with the address and undefined-behaviour sanitizers. It builds
+# that extension itself, so any virtual environment that is there will do.
+sanitize: $(if $(wildcard $(BIN)/python),,$(STAMP))
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'nanobind>=2.4'
+	command -v cmake || $(BIN)/python -m pip install --quiet cmake
+	command -v ninja || $(BIN)/python -m pip install --quiet ninja
+	PYTHON=$(BIN)/python tools/sanitize.sh
+
+bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 

@@ -1,4 +1,5 @@
 import importlib.util
+import re
 import subprocess
 import sys
 
@@ -98,6 +99,26 @@ def test_csr_layers_have_the_gradients_of_masked_ones():
     assert masked.linear.weight.grad.count_nonzero() <= len(rows)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["masked dense", "torch sparse CSR", pytest.param("sparselab", marks=needs("sparselab"))],
+)
+def test_gradients_come_in_the_order_of_edges_and_nodes(name):
+    topology, _, layers = small_layers()
+    inputs = torch.randn(4, 6, generator=torch.Generator().manual_seed(1))
+    dense = layer_peers.dense(layers)
+    network = layer_peers.PEERS[name](layers)
+    for one in (dense, network):
+        one(inputs).square().sum().backward()
+    matrix = torch.zeros(topology.num_nodes, topology.num_nodes)
+    matrix[6:14, :6], matrix[14:, 6:14] = dense[0].weight.grad, dense[2].weight.grad
+    edges = topology.targets.astype(np.int64), topology.sources.astype(np.int64)
+    torch.testing.assert_close(layer_peers.edge_gradients(network, layers), matrix[edges])
+    torch.testing.assert_close(layer_peers.edge_gradients(dense, layers), matrix[edges])
+    biases = torch.cat([dense[0].bias.grad, dense[2].bias.grad])
+    torch.testing.assert_close(layer_peers.bias_gradients(network), biases)
+
+
 @needs("sparselab")
 def test_sparselab_holds_the_same_weights():
     *_, layers = small_layers()
@@ -115,7 +136,14 @@ def test_a_wrong_peer_stops_the_benchmark(monkeypatch):
         return network
 
     monkeypatch.setitem(layer_peers.PEERS, "masked dense", wrong)
-    with pytest.raises(DisagreementError, match=r"outputs of masked dense: nervure gives"):
+    with pytest.raises(DisagreementError, match=r"masked dense, loss: nervure gives"):
+        sparse_step.rows(QUICK)
+
+
+def test_a_wrong_gradient_stops_the_benchmark(monkeypatch):
+    right = layer_peers.edge_gradients
+    monkeypatch.setattr(layer_peers, "edge_gradients", lambda *a: 1.01 * right(*a))
+    with pytest.raises(DisagreementError, match=r"dense, gradients of the weights: nervure gives"):
         sparse_step.rows(QUICK)
 
 
@@ -141,6 +169,12 @@ def test_loops_solve_the_triangle():
     for loop in (dag_sweep.neuron_loop, dag_sweep.blocked_loop):
         values = loop(weight, drive)
         torch.testing.assert_close(values, torch.relu(drive + weight @ values))
+
+
+def test_rates_count_edges_alone():
+    # 2 * 5000 * 10 flops in 1 ms, 2 * 100^2 * 10 in 0.5 ms.
+    said = "0.1 useful Gflop/s, 25 % of the GEMM's 0.4"
+    assert dag_sweep.rates(5000, 100, 10, 1.0, 0.5) == said
 
 
 def small_problem():
@@ -243,3 +277,11 @@ def test_window_graphs_read_from_distinct_neurons_before(window):
 
 def test_slope_is_the_exponent():
     assert scale.slope([10, 100, 1000], [3.0, 30.0, 300.0]) == pytest.approx(1.0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
+def test_memory_holds_weights_gradients_momentum_and_index(monkeypatch):
+    monkeypatch.setattr(scale, "_QUICK", ((1000, 5), (40_000, 50)))
+    row = scale.rows(QUICK)[1]
+    found = float(re.search(r"([\d.]+) bytes per edge in training", row.notes)[1])
+    assert 16 <= found <= 40

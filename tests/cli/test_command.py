@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from nervure.benchmarks import BENCHMARKS
 from nervure.cli.app import app
 from nervure.errors import DataError, EngineError, ModelFileError, RunError
 from nervure.training.checkpoint import load_model
@@ -201,11 +202,25 @@ def test_help_is_shown_where_something_is_missing(arguments):
     assert "Usage" in call(*arguments).output
 
 
-@pytest.mark.parametrize("name", ["train neural-modules", "predict", "inspect", "data list"])
+@pytest.mark.parametrize(
+    "name", ["train neural-modules", "predict", "inspect", "data list", "bench"]
+)
 def test_every_command_has_help(name):
     result = call(*name.split(), "--help")
     assert result.exit_code == 0
     assert "--json" in result.output
+
+
+def test_help_names_every_benchmark():
+    shown = " ".join(call("bench", "--help").output.split())
+    for name in (*BENCHMARKS, "calibrate"):
+        assert f"{name}: " in shown
+    assert "nervure[bench]" in shown
+
+
+def test_bench_is_one_of_the_commands():
+    report = json.loads(call("bench", "overhead", "--quick", "--repeats", 1, "--json").stdout)
+    assert report["benchmark"] == "overhead"
 
 
 def test_data_list():

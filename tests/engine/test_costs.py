@@ -7,13 +7,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nervure
 from nervure import Topology
 from nervure.engine import calibration, costs
 from nervure.errors import EngineError
+
+from .graphs import fuzzed
 
 # Rates of a plain machine: a dense cell is cheap, an edge costs more, each level a few calls.
 _RATES = {
@@ -53,7 +55,7 @@ def test_counts_of_a_full_layered_graph():
 
 
 @given(seed=st.integers(0, 10**6), nodes=st.integers(1, 30), share=st.floats(0, 1))
-@settings(max_examples=40, deadline=None)
+@fuzzed(40)
 def test_counts_equal_plain_loops(seed, nodes, share):
     edges = int(share * nodes * (nodes - 1) / 2)
     topology = Topology.erdos_renyi(nodes, edges=edges, acyclic=True, seed=seed)

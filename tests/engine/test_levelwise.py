@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nervure import Topology, engine
@@ -11,7 +11,7 @@ from nervure.engine import levelwise, reference
 from nervure.engine.activations import NAMES, activation_codes
 from nervure.errors import EngineError
 
-from .graphs import MIXED, make_case, unrolled
+from .graphs import MIXED, fuzzed, make_case, unrolled
 
 KINDS = ("dense", "csr")
 CLOSE = {
@@ -71,7 +71,7 @@ def assert_equal_to_reference(case, kind, **options):
     bias=st.booleans(),
     activation=st.sampled_from([*NAMES, MIXED, MIXED[:6]]),
 )
-@settings(max_examples=60, deadline=None)
+@fuzzed(60)
 def test_equals_the_reference(kind, seed, nodes, share, batch, dtype, bias, activation):
     case = make_case(
         nodes=nodes, edges=int(share * nodes * (nodes - 1) / 2), acyclic=True, seed=seed,

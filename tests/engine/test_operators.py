@@ -1,19 +1,17 @@
 """The torch.library operators: opcheck, compile, and hostile arguments to the native core."""
 
-import multiprocessing
-import os
-import threading
-
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nervure import _core, engine
-from nervure.engine import ops
+from nervure.engine import native, ops
+from nervure.engine.plan import plan_of
+from nervure.errors import EngineError
 
-from .graphs import make_case
+from .graphs import case_on, fuzzed, make_case
 
 
 def sweep_arguments(case, backend, dense):
@@ -72,68 +70,162 @@ def test_compiled_function_has_no_graph_break_and_equals_eager():
     torch.testing.assert_close(ours, torch.autograd.grad(eager, case.weight)[0])
 
 
-@given(position=st.integers(0, 10**6), value=st.integers(-(2**31), 2**31 - 1))
-@settings(max_examples=300, deadline=None)
-def test_damaged_plans_never_reach_memory(position, value):
-    case = make_case()
+VALUES = st.integers(-2, 14) | st.integers(-(2**31), 2**31 - 1)
+
+
+@given(damage=st.lists(st.tuples(st.integers(0, 10**6), VALUES), min_size=1, max_size=3))
+@fuzzed(200)
+def test_damaged_plans_never_reach_memory(damage):
+    case = make_case(nodes=9, edges=20)
     packed = case.plan.packed.clone()
-    packed[position % len(packed)] = value
-    arguments = native_arguments(case)
+    for position, value in damage:
+        packed[position % len(packed)] = value
+    options = ("native", 1e-9, 50, 0.01, False)
     try:
-        _core.forward(packed, *arguments)
-    except (ValueError, IndexError):
+        plan = plan_of(packed)
+        output, state, slope, converged, _ = ops.sweep(
+            case.drive, case.weight, case.bias, packed, 9, 5, plan.keeps_slope, *options
+        )
+        ops.adjoint(output, case.weight, state, slope, converged, packed, 4, *options)
+    except EngineError:
         return
-    # What is accepted has every index in range; it is another graph, not a crash.
+    # What is accepted is another graph with every index in range.
+    assert plan.nodes == 9
+    assert plan.topology.num_edges == 20
 
 
-def native_arguments(case, **change):
-    batch, nodes = len(case.drive), case.plan.nodes
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda p: p[:5], "not an execution plan"),
+        (lambda p: p[:0], "not an execution plan"),
+        (lambda p: torch.cat([p[:0], p[1:]]), "not an execution plan"),
+        (lambda p: p[:-1], "sizes do not add up"),
+        (lambda p: torch.cat([p, p[-1:]]), "sizes do not add up"),
+        (lambda p: p.long(), "int32"),
+        (lambda p: p[None], "one axis"),
+        (lambda p: p.to("meta"), "CPU"),
+        (lambda p: torch.cat([p[:-1], p.new_tensor([12])]), "not a node"),
+        (lambda p: torch.cat([p[:-1], p[-2:-1]]), "twice"),
+    ],
+)
+def test_what_is_wrong_with_a_packed_plan_is_named(damage, word):
+    packed = make_case().plan.packed
+    with pytest.raises(EngineError, match=word):
+        plan_of(damage(packed))
+
+
+def test_changing_a_packed_plan_in_place_is_noticed():
+    packed = make_case().plan.packed.clone()
+    assert plan_of(packed) is plan_of(packed)
+    packed[-1] = 99
+    with pytest.raises(EngineError, match="not a node"):
+        plan_of(packed)
+
+
+def test_a_packed_plan_holds_all_of_it():
+    case = make_case()
+    for plan in (case.plan, case_on(case.topology, block=2, inputs=[3, 1], outputs=[9]).plan):
+        found = plan_of(plan.packed)
+        assert found.topology.edges.tolist() == plan.topology.edges.tolist()
+        for name in ("inputs", "outputs", "codes"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(plan, name))
+        assert (found.block, found.weights) == (plan.block, plan.weights)
+
+
+SOLVER = native.Solver(1e-9, 100, 0.01)
+
+
+def solution_of(case):
+    found = native.forward(case.plan, case.drive, case.weight, case.bias, SOLVER)
+    _, delta, _ = native.adjoint(
+        case.plan, found.output, case.weight, found.state, found.slope, None, SOLVER
+    )
+    return found, delta
+
+
+def call(function, case, **change):
+    """One of the native functions with arguments that fit, but for the changed ones."""
+    found, delta = solution_of(case)
     given = {
         "drive": case.drive,
         "weight": case.weight,
         "bias": case.bias,
-        "state": torch.empty(1, nodes, 16, dtype=torch.float64),
-        "slope": torch.empty(0, 0, 0, dtype=torch.float64),
-        "output": torch.empty(batch, case.plan.num_outputs, dtype=torch.float64),
-        "converged": torch.empty(batch, dtype=torch.uint8),
-        "residual": torch.empty(batch, dtype=torch.float64),
-        "sweeps": torch.empty(batch, dtype=torch.int32),
-        "failed": torch.empty(batch, dtype=torch.int32),
+        "grad_output": found.output,
+        "state": found.state,
+        "slope": found.slope,
+        "delta": delta,
+        "converged": torch.ones(len(case.drive), dtype=torch.bool),
     }
-    given.update(change)
-    return (*given.values(), 1e-9, 100, 0.01, 1)
+    assert not change.keys() - given.keys()
+    given.update({name: damage(given[name]) for name, damage in change.items()})
+
+    def take(*names):
+        return [given[name] for name in names]
+
+    if function == "forward":
+        return native.forward(case.plan, *take("drive", "weight", "bias"), SOLVER)
+    if function == "adjoint":
+        names = ("grad_output", "weight", "state", "slope", "converged")
+        return native.adjoint(case.plan, *take(*names), SOLVER)
+    return native.edge_gradient(case.plan, *take("state", "delta"))
+
+
+TAKEN = {
+    "forward": ("drive", "weight", "bias"),
+    "adjoint": ("grad_output", "weight", "state", "slope", "converged"),
+    "edge_gradient": ("state", "delta"),
+}
+PAIRS = [(function, name) for function, names in TAKEN.items() for name in names]
+DAMAGES = {
+    "shorter": lambda x: x[..., :-1],
+    "longer": lambda x: torch.cat([x, x[..., :1]], -1),
+    "axis more": lambda x: x[None],
+    "half": lambda x: x.half(),
+    "float": lambda x: x.float(),
+    "integer": lambda x: x.long(),
+    "complex": lambda x: x.to(torch.complex128),
+    "meta": lambda x: x.to("meta"),
+    "empty": lambda x: x.new_empty(0),
+}
+
+
+@pytest.mark.parametrize(("function", "name"), PAIRS)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_native_functions_check_every_tensor(function, name, damage):
+    if name == "converged" and damage in ("half", "float", "integer", "complex"):
+        pytest.skip("any dtype can say yes or no")
+    # gelu, so that slopes are kept
+    case = make_case(activation="gelu", gain=0.4)
+    call(function, case)
+    with pytest.raises(EngineError, match="expected|computes in"):
+        call(function, case, **{name: DAMAGES[damage]})
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("drive", torch.zeros(7, 5, dtype=torch.float64)),
-        ("weight", torch.zeros(39, dtype=torch.float64)),
-        ("bias", torch.zeros(11, dtype=torch.float64)),
-        ("state", torch.zeros(2, 12, 16, dtype=torch.float64)),
-        ("output", torch.zeros(7, 4, dtype=torch.float64)),
-        ("sweeps", torch.zeros(6, dtype=torch.int32)),
-    ],
+    ("function", "name"), [("adjoint", "state"), ("adjoint", "slope"), *PAIRS[-2:]]
 )
-def test_native_core_checks_every_shape(name, value):
-    case = make_case()
-    with pytest.raises(ValueError, match=r"shape|one (entry|row|column)"):
-        _core.forward(case.plan.packed, *native_arguments(case, **{name: value}))
+def test_states_are_not_copied_to_make_them_contiguous(function, name):
+    case = make_case(activation="gelu", gain=0.4)
+    strided = {name: lambda x: torch.stack([x, x], -1)[..., 0]}
+    with pytest.raises(EngineError, match="not contiguous"):
+        call(function, case, **strided)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        torch.zeros(40, dtype=torch.float32),
-        torch.zeros(40, dtype=torch.int64),
-        torch.zeros(80, dtype=torch.float64)[::2],
-        [0.0] * 40,
-    ],
-)
-def test_native_core_converts_nothing_silently(value):
+@pytest.mark.parametrize("name", ["drive", "weight", "bias"])
+def test_arguments_may_be_strided(name):
     case = make_case()
-    with pytest.raises(TypeError):
-        _core.forward(case.plan.packed, *native_arguments(case, weight=value))
+    expected = call("forward", case).output
+    strided = {name: lambda x: torch.stack([x, x], -1)[..., 0]}
+    assert torch.equal(call("forward", case, **strided).output, expected)
+
+
+def test_a_state_of_another_batch_is_refused():
+    case = make_case(batch=7)
+    with pytest.raises(EngineError, match="state: expected"):
+        call("adjoint", case, grad_output=lambda g: g.repeat(5, 1))
+    with pytest.raises(EngineError, match="delta: expected"):
+        call("edge_gradient", case, state=lambda a: a.repeat(2, 1, 1))
 
 
 def test_graph_functions_refuse_bad_arrays():
@@ -148,73 +240,87 @@ def test_graph_functions_refuse_bad_arrays():
         _core.reachable(indptr, good, np.array([9], dtype=np.int32))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@given(seed=st.integers(0, 10**6), n=st.integers(2, 12), ties=st.booleans())
-@settings(max_examples=60, deadline=None)
-def test_selection_equals_sorting(dtype, seed, n, ties):
-    rng = np.random.default_rng(seed)
-    matrix = rng.normal(size=(n, n)).astype(dtype)
-    if ties:
-        matrix = np.round(matrix)
-    k = int(rng.integers(1, n * (n - 1) + 1))
-    indptr, sources, gamma = _core.select_largest(matrix, k)
-    magnitude = np.abs(matrix)
+HINTS = {
+    "none": lambda size: 0.0,
+    "too low": lambda size: 1e-30,
+    "good": lambda size: 0.9 * size,
+    "exact": lambda size: size,
+    "too high": lambda size: 1.5 * size + 1,
+    "infinite": lambda size: float("inf"),
+    "negative": lambda size: -1.0,
+    "nan": lambda size: float("nan"),
+}
+
+
+def assert_sorted_choice(matrix, k, hint):
+    """The k largest off the diagonal, ties by position."""
+    n = len(matrix)
+    magnitude = matrix.abs().numpy().copy()
     np.fill_diagonal(magnitude, -1)
     order = np.argsort(-magnitude.ravel(), kind="stable")[:k]
-    expected = {(int(i // n), int(i % n)) for i in order}
-    targets = np.repeat(np.arange(n), np.diff(indptr))
-    assert set(zip(targets.tolist(), sources.tolist(), strict=True)) == expected
-    assert gamma == magnitude.ravel()[order[-1]]
+    threshold = float(magnitude.ravel()[order[-1]]) if k else float("inf")
+    found = engine.select_largest(matrix, k, hint=HINTS[hint](threshold if k else 1.0))
+    targets = np.repeat(np.arange(n), np.diff(found.indptr))
+    keys = targets * n + found.sources
+    np.testing.assert_array_equal(keys, np.sort(order))
+    assert found.threshold == threshold
 
 
-def test_selection_refuses_nan_and_bad_counts():
-    matrix = np.ones((3, 3), dtype=np.float32)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("hint", HINTS)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 40), ties=st.booleans())
+@fuzzed(40)
+def test_selection_equals_sorting(dtype, hint, seed, n, ties):
+    rng = np.random.default_rng(seed)
+    matrix = torch.from_numpy(rng.normal(size=(n, n))).to(dtype)
+    if ties:
+        matrix = matrix.round()
+    assert_sorted_choice(matrix, int(rng.integers(0, n * (n - 1) + 1)), hint)
+
+
+@pytest.mark.parametrize("hint", HINTS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_selection_of_a_large_matrix(hint, count, threads):
+    threads(count)
+    matrix = torch.from_numpy(np.random.default_rng(0).normal(size=(300, 300))).float()
+    matrix[:40] = 0.5  # far more than is wanted, all in the first rows and all equal
+    for keep in (1, 700, 12_000, 89_700):
+        assert_sorted_choice(matrix, keep, hint)
+
+
+def test_selection_takes_infinity_and_zeros():
+    matrix = torch.zeros(4, 4)
+    matrix[2, 1], matrix[0, 3] = float("inf"), -float("inf")
+    for keep in range(13):
+        for hint in HINTS:
+            assert_sorted_choice(matrix, keep, hint)
+
+
+@pytest.mark.parametrize("hint", HINTS)
+def test_selection_refuses_nan_and_bad_counts(hint):
+    matrix, guess = torch.ones(3, 3), HINTS[hint](1.0)
     for k in (-1, 7):
-        with pytest.raises(ValueError, match="out of range"):
-            _core.select_largest(matrix, k)
-    matrix[0, 1] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        _core.select_largest(matrix, 2)
+        with pytest.raises(EngineError, match="out of range"):
+            engine.select_largest(matrix, k, hint=guess)
+    matrix[0, 1] = torch.nan
+    with pytest.raises(EngineError, match="NaN"):
+        engine.select_largest(matrix, 2, hint=guess)
+    for bad in (matrix[:2], matrix[0], matrix[None]):
+        with pytest.raises(EngineError, match="nodes, nodes"):
+            engine.select_largest(bad, 1, hint=guess)
 
 
-def test_several_python_threads_at_once():
-    case = make_case(nodes=200, edges=3000, batch=64, dtype=torch.float32)
-    expected = case.sweep().output
-    wrong = []
-
-    def work():
-        for _ in range(20):
-            if not torch.equal(case.sweep().output, expected):
-                wrong.append(1)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-
-
-def _sweep_in_child(case, queue):
-    queue.put(case.sweep().output.numpy())
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python's own doubts about fork
-def test_forked_children_can_sweep():
-    """The pool's workers do not exist in a child; it must not wait for them."""
-    case = make_case(nodes=200, edges=3000, batch=64, dtype=torch.float32)
-    expected = case.sweep().output
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    child = context.Process(target=_sweep_in_child, args=(case, queue))
-    child.start()
-    child.join(60)
-    assert child.exitcode == 0
-    np.testing.assert_array_equal(queue.get(), expected.numpy())
+def test_selection_takes_any_layout_and_dtype():
+    matrix = torch.from_numpy(np.random.default_rng(0).normal(size=(9, 9)))
+    for other in (matrix.T.contiguous().T, torch.stack([matrix, matrix], -1)[..., 0]):
+        assert_sorted_choice(other, 20, "good")
+    for dtype in (torch.float16, torch.bfloat16, torch.int64):
+        assert_sorted_choice((3 * matrix).to(dtype).double(), 20, "none")
+        found = engine.select_largest((3 * matrix).to(dtype), 20)
+        expected = engine.select_largest((3 * matrix).to(dtype).double(), 20)
+        np.testing.assert_array_equal(found.sources, expected.sources)
 
 
 def test_unknown_instruction_set_is_refused():
     with pytest.raises(ValueError, match="v2"):
         _core.use_instruction_set("v9")
-    assert engine.plan is not None

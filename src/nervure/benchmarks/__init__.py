@@ -16,7 +16,7 @@ from nervure.benchmarks import (
     sparse_step,
 )
 from nervure.benchmarks.harness import Benchmark, DisagreementError, Report, Row, Settings
-from nervure.benchmarks.rendering import rendered
+from nervure.benchmarks.rendering import rendered, rendered_costs
 
 BENCHMARKS: dict[str, Benchmark] = {
     module.BENCHMARK.name: module.BENCHMARK
@@ -39,4 +39,5 @@ __all__ = [
     "Row",
     "Settings",
     "rendered",
+    "rendered_costs",
 ]

@@ -7,15 +7,15 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from nervure.benchmarks.machine import Machine, this_machine
-from nervure.benchmarks.packages import skipped
+from nervure.benchmarks.packages import package, skipped
 from nervure.errors import NervureError
 
 OURS = "nervure"
@@ -120,7 +120,12 @@ class Benchmark:
         missing = skipped(self.packages)
         # Packages that bring their own OpenMP know nothing of torch.set_num_threads; the limit
         # holds for the libraries loaded by now, the packages' among them.
-        with threadpool_limits(limits=machine.threads, user_api="openmp"):
+        pools = package("threadpoolctl")
+        with (
+            nullcontext()
+            if pools is None
+            else pools.threadpool_limits(limits=machine.threads, user_api="openmp")
+        ):
             rows = self.measure(settings)
         return Report(self.name, machine, rows, missing)
 

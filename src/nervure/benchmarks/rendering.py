@@ -1,4 +1,4 @@
-"""A report as a table for the terminal."""
+"""Reports and tables of costs, as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,36 @@ from rich.table import Table
 from rich.text import Text
 
 from nervure.benchmarks.harness import OURS, Report, Row
+from nervure.engine.costs import DTYPES, MODES, CostTable
+
+# What a constant is multiplied with, by the last word of its name.
+_PER = {
+    "call": "call",
+    "level": "level",
+    "load": "edge",
+    "fill": "cell",
+    "node": "node and sample",
+    "edge": "edge and sample",
+    "cell": "cell and sample",
+}
+
+
+def rendered_costs(costs: CostTable) -> Table:
+    """Lay the constants of the cost model out, in nanoseconds."""
+    table = Table(
+        title="calibrate",
+        caption=f"nanoseconds; {costs.machine}; threads: {costs.threads}",
+        caption_justify="left",
+    )
+    table.add_column("constant", no_wrap=True)
+    table.add_column("per")
+    columns = [(dtype, mode) for dtype in DTYPES for mode in MODES]
+    for dtype, mode in columns:
+        table.add_column(f"{dtype}\n{mode}", justify="right")
+    for name in costs.rates[DTYPES[0]][MODES[0]]:
+        values = (1e9 * costs.rates[dtype][mode][name] for dtype, mode in columns)
+        table.add_row(name, _PER[name.rpartition("_")[2]], *(f"{value:.3g}" for value in values))
+    return table
 
 
 def rendered(report: Report) -> Group:

@@ -23,7 +23,7 @@ app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.command("predict")(predict.predict)
 app.command("inspect")(inspect.inspect)
-app.command("bench")(bench.bench)
+app.command("bench", help=bench.HELP)(bench.bench)
 
 
 def _version(wanted: bool) -> None:

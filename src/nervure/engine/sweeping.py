@@ -361,6 +361,4 @@ def adjoint(
     assert found.drive is not None
     assert found.weight is not None
     bias = weight.new_empty(0) if found.bias is None else found.bias
-    return Adjoint(
-        found.drive, found.weight, bias, int(found.stats.sweeps), found.stats.residual
-    )
+    return Adjoint(found.drive, found.weight, bias, int(found.stats.sweeps), found.stats.residual)

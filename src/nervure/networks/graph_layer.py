@@ -187,9 +187,7 @@ class GraphLayer(nn.Module):
         if self.storage == "dense":
             return self.weight.detach().diagonal().clone()
         if self.bias is None:
-            return torch.zeros(
-                self.plan.nodes, device=self.weight.device, dtype=self.weight.dtype
-            )
+            return torch.zeros(self.plan.nodes, device=self.weight.device, dtype=self.weight.dtype)
         return self.bias.detach()
 
     @property
@@ -398,9 +396,7 @@ class GraphLayer(nn.Module):
         return {**self.__dict__, "_last": None}
 
 
-def _carrier(
-    positions: NDArray[np.int64], old_edges: int, each: int
-) -> Callable[[Tensor], Tensor]:
+def _carrier(positions: NDArray[np.int64], old_edges: int, each: int) -> Callable[[Tensor], Tensor]:
     """Build the function that takes values, `each` per edge, from the old edge order to the new."""
     kept = torch.from_numpy(np.flatnonzero(positions >= 0))
     source = torch.from_numpy(positions[positions >= 0])

@@ -23,9 +23,7 @@ Scale = Literal["mean", "none"]
 
 # The next threshold lies above this share of the last one, but for a wild step.
 _HINT = 0.9
-_DIVERGED = (
-    "training has probably diverged, so lower the learning rate or pass contraction=0.95"
-)
+_DIVERGED = "training has probably diverged, so lower the learning rate or pass contraction=0.95"
 
 
 class Repulsion:

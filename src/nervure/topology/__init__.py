@@ -4,6 +4,7 @@ Nothing here needs torch. `Topology` is the value; the constructors are offered 
 (``complete(5)``) and from the class (``Topology.complete(5)``); operations are methods.
 """
 
+from nervure.topology.blocks import largest_block
 from nervure.topology.components import Components, OutAdjacency
 from nervure.topology.connectivity import Require
 from nervure.topology.constructors import complete, dense_dag, from_edges, from_mask
@@ -26,6 +27,7 @@ __all__ = [
     "from_mask",
     "from_networkx",
     "from_scipy",
+    "largest_block",
     "layered",
     "node_labels",
     "read_graphml",

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nervure.topology import (
+    blocks,
     connectivity,
     constructors,
     dot,
@@ -136,6 +137,8 @@ class Topology:
     to_graphml = graphml.to_graphml
 
     keep = operations.keep
+    expanded = blocks.expanded
+    coarsened = blocks.coarsened
     grow = operations.grow
     drop = operations.drop
     union = operations.union
