@@ -18,10 +18,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/installed-bench
-	$(BIN)/nervure bench --quick
-
-$(VENV)/installed-# The engine's tests on an extension with the address and undefined-behaviour sanitizers. It builds
+# The engine's tests on an extension with the address and undefined-behaviour sanitizers. It builds
 # that extension itself, so any virtual environment that is there will do.
 sanitize: $(if $(wildcard $(BIN)/python),,$(STAMP))
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'nanobind>=2.4'
@@ -29,7 +26,10 @@ sanitize: $(if $(wildcard $(BIN)/python),,$(STAMP))
 	command -v ninja || $(BIN)/python -m pip install --quiet ninja
 	PYTHON=$(BIN)/python tools/sanitize.sh
 
-bench: $(STAMP)
+bench: $(VENV)/installed-bench
+	$(BIN)/nervure bench --quick
+
+$(VENV)/installed-bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 

@@ -94,7 +94,15 @@ def unrolled(case, weight, drive, bias, *, sweeps=400):
 
 
 def case_on(
-    topology, *, block=1, activation=BOUNDED, batch=5, dtype=torch.float64, gain=0.5, seed=0, **roles
+    topology,
+    *,
+    block=1,
+    activation=BOUNDED,
+    batch=5,
+    dtype=torch.float64,
+    gain=0.5,
+    seed=0,
+    **roles,
 ):
     """A case on a given topology; the weights of cycles contract."""
     nodes = topology.num_nodes * block

@@ -10,7 +10,7 @@ from .graphs import BOUNDED, Case, case_on, solved
 
 def make(kind, dtype=torch.float32, batch=128):
     """Graphs large enough for two threads to be used."""
-    roles = {"inputs": range(0, 40), "outputs": range(30, 60)}
+    roles = {"inputs": range(40), "outputs": range(30, 60)}
     topology, block = {
         "edges": lambda: (Topology.erdos_renyi(250, edges=7000, acyclic=True, seed=1), 1),
         "cycles": lambda: (Topology.erdos_renyi(250, edges=7000, seed=1), 1),

@@ -42,9 +42,7 @@ def test_backends_agree_on_any_batch(dtype, batch):
 @fuzzed(40)
 def test_backends_agree_on_random_graphs(seed, nodes, share):
     edges = int(share * nodes * (nodes - 1))
-    case = make_case(
-        nodes=nodes, edges=edges, seed=seed, activation=BOUNDED, gain=0.3
-    )
+    case = make_case(nodes=nodes, edges=edges, seed=seed, activation=BOUNDED, gain=0.3)
     native = case.sweep(backend="native", tolerance=1e-11)
     reference = case.sweep(backend="reference", tolerance=1e-11)
     torch.testing.assert_close(native.output, reference.output, rtol=1e-8, atol=1e-8)

@@ -1,6 +1,7 @@
 """How a topology runs: plan once, sweep many times."""
 
 from nervure.engine.activations import ACTIVATIONS, Activation, activation_codes
+from nervure.engine.memory import CacheStatistics, cache_statistics, empty_cache
 from nervure.engine.plan import Plan, build_plan, plan
 from nervure.engine.selection import Selection, select_largest
 from nervure.engine.sweeping import Adjoint, SolveStatus, Sweep, adjoint, sweep
@@ -9,6 +10,7 @@ __all__ = [
     "ACTIVATIONS",
     "Activation",
     "Adjoint",
+    "CacheStatistics",
     "Plan",
     "Selection",
     "SolveStatus",
@@ -16,6 +18,8 @@ __all__ = [
     "activation_codes",
     "adjoint",
     "build_plan",
+    "cache_statistics",
+    "empty_cache",
     "plan",
     "select_largest",
     "sweep",

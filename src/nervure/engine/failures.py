@@ -32,8 +32,8 @@ def raise_forward_failure(plan: Plan, drive: Tensor, stats: Stats) -> NoReturn:
         )
     raise ConvergenceError(
         f"no equilibrium found for {lost} of {len(drive)} samples: component {component} "
-        f"({size} nodes) stands at residual {stats.residual:.2g} after {stats.sweeps:.0f} sweeps, damped "
-        f"sweeps, Anderson, Newton and continuation. {cause}",
+        f"({size} nodes) stands at residual {stats.residual:.2g} after {stats.sweeps:.0f} sweeps, "
+        f"damped sweeps, Anderson, Newton and continuation. {cause}",
         component=component,
         component_size=size,
         residual=stats.residual,

@@ -185,10 +185,12 @@ def build_plan(
         inputs = _members(topology.inputs, block)
     if outputs is None:
         outputs = _members(topology.outputs, block)
-    arrays = (topology.indptr, topology.sources, inputs, outputs, activation)
+    inputs, outputs, activation = (
+        np.ascontiguousarray(array, dtype=np.int32) for array in (inputs, outputs, activation)
+    )
     try:
         program = _core.Program(
-            *(np.ascontiguousarray(a, dtype=np.int32) for a in arrays), block, input_bias
+            topology.indptr, topology.sources, inputs, outputs, activation, block, input_bias
         )
     except ValueError as error:
         raise EngineError(f"cannot plan this topology: {error}") from error

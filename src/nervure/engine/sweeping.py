@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -17,6 +18,9 @@ from nervure.errors import EngineError
 
 Backend = Literal["auto", "native", "reference", "dense", "csr"]
 OnFailure = Literal["raise", "flag"]
+
+# torch leaves it untyped.
+_apply: Callable[..., Tensor] = EagerSweep.apply
 
 DEFAULT_MAX_SWEEPS = 200
 # What a float of the dtype resolves comfortably; training needs no more (see docs/engine.md).
@@ -110,7 +114,8 @@ def choose_backend(backend: str, plan: Plan, drive: Tensor, *, training: bool) -
         )
     if backend in dispatch.LEVELWISE and (plan.block > 1 or not plan.is_acyclic):
         raise EngineError(
-            f"backend {backend!r} runs single edges of graphs without cycles; use 'auto' or 'native'"
+            f"backend {backend!r} runs single edges of graphs without cycles; use 'auto' or "
+            "'native'"
         )
     return backend
 
@@ -181,9 +186,9 @@ def sweep(
     plan : Plan
         From `nervure.engine.plan`.
     weight : Tensor, shape (weights,) or (nodes, nodes)
-        One weight per edge in edge order (block by block where the plan has blocks); or a dense matrix [target, source] from which the
-        plan's edges are read, whose diagonal holds the biases and whose gradient is dense: that
-        of every possible edge, present or absent.
+        One weight per edge in edge order (block by block where the plan has blocks); or a dense
+        matrix [target, source] from which the plan's edges are read, whose diagonal holds the
+        biases and whose gradient is dense: that of every possible edge, present or absent.
     drive : Tensor, shape (batch, inputs)
         u of the input nodes, in the order of `topology.inputs`.
     bias : Tensor, shape (nodes,), optional
@@ -259,7 +264,7 @@ def solve(
         if not _differentiable(drive, weight, bias):
             return dispatch.forward(plan, backend, drive, weight, bias, solver, strict)
         run = Run(plan, backend, solver, strict)
-        output = cast(Tensor, EagerSweep.apply(drive, weight, bias, run))
+        output: Tensor = _apply(drive, weight, bias, run)
         assert run.solution is not None
         return run.solution._replace(output=output)
     output, state, slope, converged, stats = cast(
@@ -277,7 +282,8 @@ def solve(
             strict,
         ),
     )
-    return Solution(output, state, slope, converged, stats)
+    # Five numbers either way; as a tensor they stay unread while a compiler traces.
+    return Solution(output, state, slope, converged, cast(Stats, stats))
 
 
 def check_options(tolerance: float | None, max_sweeps: int, leak: float, on_failure: str) -> None:

@@ -69,7 +69,7 @@ def from_state(
     if codes.shape != (nodes,) or not ((codes >= 0) & (codes < len(NAMES))).all():
         raise ModelFileError("the saved activation codes do not fit the saved graph")
     for name, role in (("inputs", inputs), ("outputs", outputs)):
-        if role.ndim != 1 or (len(role) and not (0 <= role.min() and role.max() < nodes)):
+        if role.ndim != 1 or (len(role) and not (role.min() >= 0 and role.max() < nodes)):
             raise ModelFileError(f"the saved {name} are not nodes of the saved graph")
     # With single nodes the order of the roles matters; of blocks each role is a set.
     roles = (inputs, outputs) if block == 1 else (_blocks(inputs, block), _blocks(outputs, block))

@@ -24,7 +24,10 @@ def fusible_sgd(
     if gradient.dtype != weight.dtype or not (weight.is_contiguous() and gradient.is_contiguous()):
         return None
     return SgdStep(
-        *(float(group[key]) for key in ("lr", "momentum", "dampening", "weight_decay")),
+        float(group["lr"]),
+        float(group["momentum"]),
+        float(group["dampening"]),
+        float(group["weight_decay"]),
         nesterov=bool(group["nesterov"]),
         maximize=bool(group["maximize"]),
     )
