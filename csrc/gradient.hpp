@@ -42,8 +42,8 @@ inline T sum_lanes(Vec<T> x) {
   return x[0];
 }
 
-// What R targets have in common: sources, of which number q is member q % block of the block
-// neighbour[q / block]; its gradients stand at grad[r] + (q / block) * block^2 + q % block.
+// What R targets have in common: sources in blocks, whose gradients stand at grad[r] plus the number
+// of the neighbour times block^2 plus that of the member.
 template <class T, int R>
 struct Common {
   const T* state;
@@ -52,26 +52,47 @@ struct Common {
   int block;
   T* grad[R];
   bool add;
-
-  const T* row(std::int64_t q) const {
-    return at_node(state, block == 1 ? neighbour[q]
-                                     : static_cast<std::int64_t>(neighbour[q / block]) * block +
-                                           q % block);
-  }
-  std::int64_t place(std::int64_t q) const {
-    return block == 1 ? q : q / block * block * block + q % block;
-  }
 };
 
-// C sources from q on, of which `count` exist: past the end the last stands in, and is not stored.
+// Walks the sources of Common one by one, without dividing.
+template <class T, int R>
+class Sources {
+ public:
+  explicit Sources(const Common<T, R>& common) : common_(common) { enter(); }
+  const T* row() const { return row_; }
+  std::int64_t place() const { return place_; }
+  // `last`: there is no further source, and none may be looked up.
+  void next(bool last) {
+    ++place_;
+    row_ += kLanes<T>;
+    if (++member_ < common_.block || last) return;
+    place_ += static_cast<std::int64_t>(common_.block) * (common_.block - 1);
+    ++at_;
+    enter();
+  }
+
+ private:
+  void enter() {
+    member_ = 0;
+    row_ = at_node(common_.state, static_cast<std::int64_t>(common_.neighbour[at_]) * common_.block);
+  }
+  const Common<T, R>& common_;
+  std::int32_t at_ = 0;
+  int member_ = 0;
+  std::int64_t place_ = 0;
+  const T* row_ = nullptr;
+};
+
+// C sources, of which `count` exist: past the end the last stands in, and is not stored.
 template <class T, int R, int C, int G>
 [[gnu::always_inline]] inline void gradient_batch(const Vec<T> (*d)[G][kVectors],
-                                                  const Common<T, R>& common, std::int64_t q,
-                                                  int count) {
+                                                  const Common<T, R>& common,
+                                                  const T* const* source,
+                                                  const std::int64_t* place, int count) {
   constexpr int N = R * C, apart = kWidth<T> / N;
   Vec<T> sum[N];
   NERVURE_UNROLL for (int c = 0; c < C; ++c) {
-    const T* x = common.row(q + (c < count ? c : count - 1));
+    const T* x = source[c < count ? c : count - 1];
     NERVURE_UNROLL for (int r = 0; r < R; ++r) sum[reversed<N>(r * C + c)] = Vec<T>{};
     NERVURE_UNROLL for (int g = 0; g < G; ++g)
       NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) {
@@ -81,7 +102,7 @@ template <class T, int R, int C, int G>
   }
   sum_tree<T, N>(sum);
   if (R == 1 && apart == 1 && common.block == 1 && count == C) {
-    T* out = common.grad[0] + q;
+    T* out = common.grad[0] + place[0];
     store<T>(out, common.add ? load<T>(out) + sum[0] : sum[0]);
     return;
   }
@@ -89,7 +110,7 @@ template <class T, int R, int C, int G>
   store<T>(total, sum[0]);
   for (int r = 0; r < R; ++r)
     for (int c = 0; c < count; ++c) {
-      T& out = common.grad[r][common.place(q + c)];
+      T& out = common.grad[r][place[c]];
       const T value = total[(r * C + c) * apart];
       out = common.add ? out + value : value;
     }
@@ -99,11 +120,46 @@ template <class T, int R, int G>
 [[gnu::always_inline]] inline void gradient_rows(const Vec<T> (*d)[G][kVectors],
                                                  const Common<T, R>& common, std::int64_t sources) {
   constexpr int C = kWidth<T> / R, few = std::max(1, std::min(4 / R, C));
+  if (sources == 0) return;
+  const T* source[C];
+  std::int64_t place[C];
   std::int64_t q = 0;
-  for (; q + C <= sources; q += C) gradient_batch<T, R, C, G>(d, common, q, C);
-  for (; q < sources; q += few)
-    gradient_batch<T, R, few, G>(d, common, q,
-                                 static_cast<int>(std::min<std::int64_t>(few, sources - q)));
+  if (common.block == 1) {
+    auto fetch = [&](int count) {
+      place[0] = q;
+      for (int c = 0; c < count; ++c) {
+        source[c] = at_node(common.state, common.neighbour[q + c]);
+        place[c] = q + c;
+      }
+    };
+    for (; q + C <= sources; q += C) {
+      fetch(C);
+      gradient_batch<T, R, C, G>(d, common, source, place, C);
+    }
+    for (; q < sources; q += few) {
+      const auto count = static_cast<int>(std::min<std::int64_t>(few, sources - q));
+      fetch(count);
+      gradient_batch<T, R, few, G>(d, common, source, place, count);
+    }
+    return;
+  }
+  Sources<T, R> walk(common);
+  auto fetch = [&](int count) {
+    for (int c = 0; c < count; ++c) {
+      source[c] = walk.row();
+      place[c] = walk.place();
+      walk.next(q + c + 1 == sources);
+    }
+  };
+  for (; q + C <= sources; q += C) {
+    fetch(C);
+    gradient_batch<T, R, C, G>(d, common, source, place, C);
+  }
+  for (; q < sources; q += few) {
+    const auto count = static_cast<int>(std::min<std::int64_t>(few, sources - q));
+    fetch(count);
+    gradient_batch<T, R, few, G>(d, common, source, place, count);
+  }
 }
 
 template <class T, int R, int G>

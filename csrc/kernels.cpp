@@ -70,7 +70,7 @@ constexpr int kBlock = 16;
 
 template <class T>
 void to_lanes(const T* matrix, std::int32_t columns, int samples, int width, T* lanes) {
-  if (samples < width)
+  if (samples < width && columns > 0)
     std::memset(lanes, 0, sizeof(T) * kLanes<T> * static_cast<std::size_t>(columns));
   for (std::int32_t j0 = 0; j0 < columns; j0 += kBlock) {
     const std::int32_t j1 = std::min(columns, j0 + kBlock);

@@ -79,8 +79,8 @@ void give_buffer(void* buffer, std::size_t bytes) noexcept {
   {
     std::lock_guard<std::mutex> lock(c.mutex);
     c.in_use -= static_cast<std::int64_t>(size);
-    // Never more in all than was once in use at a time.
-    if (c.in_use + c.cached + static_cast<std::int64_t>(size) <= c.peak) {
+    // Never more in store than was once in use at a time.
+    if (c.cached + static_cast<std::int64_t>(size) <= c.peak) {
       try {
         c.free.emplace(size, buffer);
         c.cached += static_cast<std::int64_t>(size);

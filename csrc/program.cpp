@@ -10,7 +10,7 @@ namespace nervure {
 namespace {
 
 constexpr std::int32_t kWorthTwoThreads = 10000;  // edges; below, waking a thread costs more
-constexpr std::int32_t kPanelRows = 4;
+constexpr std::int32_t kPanelRows = 8;
 // Sharing fewer loads than this gains nothing over single rows.
 constexpr std::int32_t kLeastShared = 8;
 
@@ -112,6 +112,9 @@ Program::Program(Wiring wiring)
   output_row = columns(outputs, nodes);
 
   const Csr& g = wiring.incoming;
+  for (std::int32_t i = 0; i < blocks; ++i)
+    for (std::int32_t k = g.indptr[i]; k < g.indptr[i + 1]; ++k)
+      if (g.neighbours[k] == i) throw std::invalid_argument("an edge leads from a node to itself");
   Components c;
   // Components and outgoing lists at once: most graphs planned again and again have cycles.
   const bool guess = edges >= kWorthTwoThreads && !rises(g);

@@ -65,7 +65,10 @@ RowMask<T, NV> lane_mask(int samples, const std::uint8_t* allowed) {
 // Eight accumulators hide the latency of fused multiply-add. Their number follows from the whole
 // chunk, so that the order of additions is the same for a split one.
 constexpr int kAccumulators = 8;
-constexpr int kRowsAtOnce = kVectors >= kAccumulators ? 1 : std::min(4, kAccumulators / kVectors);
+// Rows that share their loads: with 32 registers twice as many, which halves what is asked of the
+// second-level cache.
+constexpr int kRowsAtOnce =
+    kVectorBytes == 64 ? 8 : kVectors >= kAccumulators ? 1 : std::min(4, kAccumulators / kVectors);
 template <int R>
 constexpr int kUnroll = std::max(1, kAccumulators / (R * kVectors));
 
@@ -147,10 +150,10 @@ template <class T, int NV, int S, class Problem, class Finish>
 inline void visit_block(const Problem& problem, const Walk& walk, std::int32_t index, int block,
                         const T* weights, const T* values, Finish&& finish) {
   int row = 0;
-  for (; row + kRowsAtOnce <= block; row += kRowsAtOnce)
-    visit_block_rows<T, NV, kRowsAtOnce, S>(problem, walk, index, block, row, weights, values,
-                                            finish);
-  if constexpr (kRowsAtOnce > 2)
+  constexpr int most = std::min(4, kRowsAtOnce);
+  for (; row + most <= block; row += most)
+    visit_block_rows<T, NV, most, S>(problem, walk, index, block, row, weights, values, finish);
+  if constexpr (most > 2)
     if (row + 2 <= block) {
       visit_block_rows<T, NV, 2, S>(problem, walk, index, block, row, weights, values, finish);
       row += 2;
@@ -176,12 +179,12 @@ inline void visit_panel(const Problem& problem, const Walk& walk, const Panel& p
   }
   std::int32_t at = panel.first;
   const std::int32_t end = panel.first + panel.rows;
+  if constexpr (kRowsAtOnce >= 8)
+    for (; at + 8 <= end; at += 8)
+      visit_rows<T, NV, 8>(problem, walk, at, panel.shared, weights, values, finish);
   if constexpr (kRowsAtOnce >= 4)
     for (; at + 4 <= end; at += 4)
       visit_rows<T, NV, 4>(problem, walk, at, panel.shared, weights, values, finish);
-  if constexpr (kRowsAtOnce >= 3)
-    for (; at + 3 <= end; at += 3)
-      visit_rows<T, NV, 3>(problem, walk, at, panel.shared, weights, values, finish);
   if constexpr (kRowsAtOnce >= 2)
     for (; at + 2 <= end; at += 2)
       visit_rows<T, NV, 2>(problem, walk, at, panel.shared, weights, values, finish);

@@ -43,23 +43,41 @@ inline void scatter_rows(const AdjointProblem<T, NV>& problem, const RowMask<T, 
   push<T, NV, R>(d, problem.rows, walk.neighbours + walk.indptr[node[0]], shared, weight, 1);
 }
 
-template <class T, int NV>
-inline void scatter_block(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
-                          std::int32_t index, bool stop) {
+// R rows of a block from `row` on; blocks have no edges inside, so their order does not matter.
+template <class T, int NV, int R>
+inline void scatter_block_rows(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
+                               std::int32_t index, int row, bool stop) {
   const Walk& walk = problem.walk;
   const int block = problem.p.block;
   const std::int64_t step = static_cast<std::int64_t>(block) * block;
-  for (int row = 0; row < block; ++row) {
-    const std::int32_t node = index * block + row, begin = walk.indptr[index];
-    Row<T, NV> d[1] = {load_row<T, NV>(problem.row(node))};
-    problem.apply(node, d[0]);
-    d[0] = keep<T, NV>(alive, d[0]);
-    store_row<T, NV>(problem.row(node), d[0]);
-    if (stop) continue;
-    const T* weight[1] = {problem.args.weight + begin * step + static_cast<std::int64_t>(row) * block};
-    push<T, NV, 1>(d, problem.rows, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
-                   block);
+  const std::int32_t begin = walk.indptr[index];
+  Row<T, NV> d[R];
+  const T* weight[R];
+  for (int r = 0; r < R; ++r) {
+    const std::int32_t node = index * block + row + r;
+    d[r] = load_row<T, NV>(problem.row(node));
+    problem.apply(node, d[r]);
+    d[r] = keep<T, NV>(alive, d[r]);
+    store_row<T, NV>(problem.row(node), d[r]);
+    weight[r] = problem.args.weight + begin * step + static_cast<std::int64_t>(row + r) * block;
   }
+  if (stop) return;
+  push<T, NV, R>(d, problem.rows, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
+                 block);
+}
+
+template <class T, int NV>
+inline void scatter_block(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
+                          std::int32_t index, bool stop) {
+  const int block = problem.p.block;
+  int row = 0;
+  if constexpr (kRowsAtOnce >= 4)
+    for (; row + 4 <= block; row += 4)
+      scatter_block_rows<T, NV, 4>(problem, alive, index, row, stop);
+  if constexpr (kRowsAtOnce >= 2)
+    for (; row + 2 <= block; row += 2)
+      scatter_block_rows<T, NV, 2>(problem, alive, index, row, stop);
+  for (; row < block; ++row) scatter_block_rows<T, NV, 1>(problem, alive, index, row, stop);
 }
 
 template <class T, int NV>
@@ -72,6 +90,9 @@ inline void scatter_panel(const AdjointProblem<T, NV>& problem, const RowMask<T,
     return;
   }
   std::int32_t left = panel.rows;
+  if constexpr (kRowsAtOnce >= 8)
+    for (; left >= 8; left -= 8)
+      scatter_rows<T, NV, 8>(problem, alive, node + left - 8, panel.shared, stop);
   if constexpr (kRowsAtOnce >= 4)
     for (; left >= 4; left -= 4)
       scatter_rows<T, NV, 4>(problem, alive, node + left - 4, panel.shared, stop);

@@ -118,6 +118,9 @@ void take_tasks(void* data) {
   }
 }
 
+// The process that loaded this library.
+const long owner = process_id();
+
 }  // namespace
 
 bool use_openmp(const char* library) {
@@ -133,7 +136,6 @@ bool use_openmp(const char* library) {
 }
 
 void parallel_for(std::int64_t tasks, int threads, const std::function<void(std::int64_t)>& body) {
-  static const long owner = process_id();
   if (threads > tasks) threads = static_cast<int>(tasks);
   // A forked child has none of its parent's workers.
   if (threads > 1 && process_id() == owner) {

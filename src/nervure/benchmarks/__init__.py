@@ -7,6 +7,7 @@ benchmark that needs it runs.
 from __future__ import annotations
 
 from nervure.benchmarks import (
+    blocks,
     dag_sweep,
     equilibrium,
     modules_parallel,
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         modules_parallel,
         scale,
         overhead,
+        blocks,
         neural_modules_step,
     )
 }

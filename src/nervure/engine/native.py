@@ -136,6 +136,14 @@ def address(tensor: Tensor, name: str, shape: tuple[int, ...], dtype: torch.dtyp
     return tensor.data_ptr()
 
 
+def _real(tensor: Tensor, name: str) -> torch.dtype:
+    if tensor.dtype not in LANES:
+        raise EngineError(
+            f"{name}: the native backend computes in float32 and float64, got {tensor.dtype}"
+        )
+    return tensor.dtype
+
+
 class _Report:
     """Per-sample status arrays that the kernels fill; none for a graph without cycles."""
 
@@ -172,9 +180,7 @@ def forward(
     plan: Plan, drive: Tensor, weight: Tensor, bias: Tensor | None, solver: Solver
 ) -> Solution:
     """Forward sweep over a batch."""
-    batch, dtype = drive.shape[0], drive.dtype
-    if dtype not in LANES:
-        raise EngineError(f"the native backend computes in float32 and float64, got {dtype}")
+    batch, dtype = drive.shape[0], _real(drive, "drive")
     state = empty((chunk_count(batch, dtype), plan.nodes, LANES[dtype]), dtype)
     slope = empty(tuple(state.shape), dtype) if plan.keeps_slope else drive.new_empty(0)
     output = torch.empty((batch, plan.num_outputs), dtype=dtype)
@@ -234,7 +240,7 @@ def adjoint(
     need_drive: bool = True,
 ) -> tuple[Tensor | None, Tensor, Stats]:
     """Adjoint sweep; gives grad_drive, delta = dL/dz in chunks, and how it went."""
-    batch, dtype = grad_output.shape[0], grad_output.dtype
+    batch, dtype = grad_output.shape[0], _real(grad_output, "grad_output")
     shape = (chunk_count(batch, dtype), plan.nodes, LANES[dtype])
     delta = empty(shape, dtype)
     grad_drive = torch.empty((batch, plan.num_inputs), dtype=dtype) if need_drive else None
@@ -284,7 +290,7 @@ def adjoint(
 
 def edge_gradient(plan: Plan, state: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     """dL/dw of every weight and dL/db of every node."""
-    dtype = state.dtype
+    dtype = _real(state, "state")
     grad_weight = empty((plan.weights,), dtype)
     grad_bias = torch.empty((plan.nodes,), dtype=dtype)
     program = plan.program
