@@ -79,8 +79,9 @@ void give_buffer(void* buffer, std::size_t bytes) noexcept {
   {
     std::lock_guard<std::mutex> lock(c.mutex);
     c.in_use -= static_cast<std::int64_t>(size);
-    // Never more in store than was once in use at a time.
-    if (c.cached + static_cast<std::int64_t>(size) <= c.peak) {
+    // Never more in store than twice what was once in use at a time: buffers of one step that are not
+    // in use together must all stay.
+    if (c.cached + static_cast<std::int64_t>(size) <= 2 * c.peak) {
       try {
         c.free.emplace(size, buffer);
         c.cached += static_cast<std::int64_t>(size);

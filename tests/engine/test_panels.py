@@ -64,13 +64,13 @@ def test_backwards_numbering_changes_nothing(graph):
 
 
 def counted(topology):
-    """Edges in panels of two rows or more, by the rule: up to 4 nodes in a row, which share at
+    """Edges in panels of two rows or more, by the rule: up to 8 nodes in a row, which share at
     least 8 sources, none of them costing the others more than a quarter of what they shared."""
     lists = np.split(topology.sources, topology.indptr[1:-1])
     total = at = 0
     while at < len(lists):
         rows, shared = 1, len(lists[at])
-        while rows < 4 and at + rows < len(lists):
+        while rows < 8 and at + rows < len(lists):
             alike = 0
             for a, b in zip(lists[at][:shared], lists[at + rows], strict=False):
                 if a != b:
@@ -97,8 +97,8 @@ def test_what_is_shared_in_simple_cases():
         return engine.plan(topology, "tanh", **options).program.shared_edges
 
     assert shared(Topology.layered([8, 4])) == 32
-    assert shared(Topology.layered([8, 5])) == 32  # the fifth row has nobody to share with
-    assert shared(Topology.layered([8, 6])) == 48
+    assert shared(Topology.layered([8, 9])) == 64  # the ninth row has nobody to share with
+    assert shared(Topology.layered([8, 10])) == 80
     assert shared(Topology.layered([7, 4])) == 0  # too few to be worth it
     assert shared(Topology.layered([8, 1, 8])) == 0
     assert shared(Topology.layered([8, 4]), block=2) == 0  # blocks share within themselves
