@@ -241,7 +241,7 @@ void edge_gradient(const EdgeGradientArgs<T>& args, std::int64_t first, std::int
   constexpr int half = kGroup > 1 ? kGroup / 2 : 1;
   const Program& p = *args.program;
   const Panel* panels = p.forward.panels.data();
-  const bool large = static_cast<std::int64_t>(p.nodes) * kChunkBytes * kGroup <= kGroupBytes;
+  const bool large = static_cast<std::int64_t>(p.reach) * kChunkBytes * kGroup <= kGroupBytes;
   std::int64_t chunk = 0;
   for (; large && chunk + kGroup <= args.chunks; chunk += kGroup)
     for (std::int64_t i = first; i < last; ++i) gradient_panel<T, kGroup>(args, chunk, panels[i]);

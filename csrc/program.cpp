@@ -112,6 +112,12 @@ Program::Program(Wiring wiring)
   output_row = columns(outputs, nodes);
 
   const Csr& g = wiring.incoming;
+  reach = 0;
+  for (std::int32_t i = 0; i < blocks; ++i) {
+    const std::int32_t begin = g.indptr[i], end = g.indptr[i + 1];
+    if (begin < end)
+      reach = std::max(reach, (g.neighbours[end - 1] - g.neighbours[begin] + 1) * block);
+  }
   for (std::int32_t i = 0; i < blocks; ++i)
     for (std::int32_t k = g.indptr[i]; k < g.indptr[i + 1]; ++k)
       if (g.neighbours[k] == i) throw std::invalid_argument("an edge leads from a node to itself");

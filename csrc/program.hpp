@@ -58,6 +58,7 @@ class Program {
 
   std::int32_t nodes, blocks, block, edges, num_inputs, num_outputs, num_components;
   bool has_cycles, has_slopes, input_bias;
+  std::int32_t reach;  // most nodes between the first and the last source of a node, and they
   std::vector<std::int32_t> activation, inputs, outputs;
   std::vector<std::int32_t> input_row, output_row;  // column of each node, or -1
   std::vector<std::int32_t> component_size;         // in nodes
