@@ -26,8 +26,8 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
                      std::int32_t max_sweeps, const RowMask<T, NV>& wanted, Lanes<T, NV>& lanes) {
   constexpr int width = NV * kWidth<T>;
   const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
-  Row<T, NV> at_least;
-  for (int v = 0; v < NV; ++v) at_least.v[v] = splat<T>(problem.floor());
+  RowMask<T, NV> least;
+  for (int v = 0; v < NV; ++v) least.v[v] = bits_of<T>(splat<T>(problem.floor()));
   lanes.active = wanted;
   lanes.pending = {};
   for (int v = 0; v < NV; ++v) lanes.step_tolerance.v[v] = splat<T>(tolerance);
@@ -40,22 +40,23 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
   for (;;) {
     while (any<T, NV>(lanes.active) && sweep < max_sweeps) {
       ++sweep;
-      Row<T, NV> step = {}, scale = at_least;
+      // Largest change and largest value, as bits: a NaN stays the largest.
+      RowMask<T, NV> change = {}, size = least;
       for (const Panel* panel = first; panel < last; ++panel)
         problem.visit(*panel, false, [&](std::int32_t node, const Row<T, NV>& next) {
           T* row = problem.row(node);
-          for (int v = 0; v < NV; ++v) {
+          NERVURE_UNROLL for (int v = 0; v < NV; ++v) {
             const Vec<T> old = load<T>(row + v * kWidth<T>);
-            const Vec<T> change = absolute<T>(next.v[v] - old);
-            // NaN fails every comparison, so it is kept as the largest change by testing "not <=".
-            const Mask<T> small = change <= step.v[v];
-            const Mask<T> was_nan = step.v[v] != step.v[v];
-            step.v[v] = (small | was_nan) ? step.v[v] : change;
-            const Vec<T> size = absolute<T>(next.v[v]);
-            scale.v[v] = size > scale.v[v] ? size : scale.v[v];
+            change.v[v] = larger<T>(change.v[v], size_bits<T>(next.v[v] - old));
+            size.v[v] = larger<T>(size.v[v], size_bits<T>(next.v[v]));
             store<T>(row + v * kWidth<T>, lanes.active.v[v] ? next.v[v] : old);
           }
         });
+      Row<T, NV> step, scale;
+      for (int v = 0; v < NV; ++v) {
+        step.v[v] = value_of<T>(change.v[v]);
+        scale.v[v] = value_of<T>(size.v[v]);
+      }
       for (int v = 0; v < NV; ++v) {
         const Vec<T> bound = lanes.step_tolerance.v[v] * scale.v[v];
         const Mask<T> settled = lanes.active.v[v] & (step.v[v] <= bound);
@@ -73,18 +74,21 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
     }
     if (!any<T, NV>(lanes.pending)) break;
     // The true residual of the settled lanes, all rows held still.
-    Row<T, NV> worst = {}, scale = at_least;
+    RowMask<T, NV> change = {}, size = least;
     for (const Panel* panel = first; panel < last; ++panel)
       problem.visit(*panel, true, [&](std::int32_t node, const Row<T, NV>& next) {
         const T* row = problem.row(node);
-        for (int v = 0; v < NV; ++v) {
+        NERVURE_UNROLL for (int v = 0; v < NV; ++v) {
           const Vec<T> now = load<T>(row + v * kWidth<T>);
-          const Vec<T> change = absolute<T>(next.v[v] - now);
-          worst.v[v] = change <= worst.v[v] ? worst.v[v] : change;
-          const Vec<T> size = absolute<T>(now);
-          scale.v[v] = size > scale.v[v] ? size : scale.v[v];
+          change.v[v] = larger<T>(change.v[v], size_bits<T>(next.v[v] - now));
+          size.v[v] = larger<T>(size.v[v], size_bits<T>(now));
         }
       });
+    Row<T, NV> worst, scale;
+    for (int v = 0; v < NV; ++v) {
+      worst.v[v] = value_of<T>(change.v[v]);
+      scale.v[v] = value_of<T>(size.v[v]);
+    }
     bool again = false;
     for (int v = 0; v < NV; ++v) {
       const Mask<T> moving = lanes.pending.v[v] & ~(worst.v[v] <= tolerance * scale.v[v]);
@@ -109,7 +113,7 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
 // Walks all segments: acyclic panels once, with every row masked to the samples that are alive;
 // components until they are solved. Samples that are lost in one are no longer alive after it.
 template <class T, int NV, class Problem>
-void walk_segments(const Problem& problem, const Walk& walk, T tolerance, std::int32_t max_sweeps,
+void walk_segments(Problem& problem, const Walk& walk, T tolerance, std::int32_t max_sweeps,
                    std::int64_t begin, int samples, RowMask<T, NV> alive, const Report<T>& report) {
   if (report.residual)
     for (int s = 0; s < samples; ++s) {
@@ -128,9 +132,10 @@ void walk_segments(const Problem& problem, const Walk& walk, T tolerance, std::i
         problem.visit(*panel, true, store);
       continue;
     }
-    problem.clear(first, last);
+    problem.enter(first, last);
     Lanes<T, NV> lanes;
     solve_component<T, NV>(problem, first, last, tolerance, max_sweeps, alive, lanes);
+    problem.leave();
     for (int s = 0; s < samples; ++s) {
       if (!lane<T, NV>(alive, s)) continue;
       const std::int64_t b = begin + s;

@@ -15,7 +15,7 @@ namespace NERVURE_ISA {
 namespace {
 
 // Memory that a thread keeps from call to call, so that a sweep in steady state allocates nothing.
-template <class T>
+template <class T, int purpose = 0>
 T* scratch(std::int64_t count) {
   struct Free {
     void operator()(T* p) const { ::operator delete(p, std::align_val_t{64}); }
@@ -118,25 +118,37 @@ template <class T, int NV>
       store<T>(slope + v * kWidth<T>, s);
     }
   } else {
-    for (int v = 0; v < NV; ++v) z.v[v] = activate<T>(activation, z.v[v], leak, nullptr);
+    // Side by side, so that each vector's chain of operations hides the other's latency.
+    NERVURE_UNROLL for (int v = 0; v < NV; ++v)
+      z.v[v] = activate<T>(activation, z.v[v], leak, nullptr);
   }
 }
 
+// While a component is solved, what its nodes start from stands in the order of the visits: a node
+// is visited many times, and its own row would be one more that is not next to the last.
 template <class T, int NV>
 struct Problem {
   const Program& p;
   const Walk& walk;
   T* rows;
+  T* base = nullptr;           // (component's nodes, lanes), or null outside of components
+  std::int64_t base_slot = 0;  // the first one's place in the order
 
   T* row(std::int32_t node) const { return at_node(rows, node); }
-  void clear(const Panel* first, const Panel* last) const {
-    for (const Panel* panel = first; panel < last; ++panel)
-      for (std::int32_t i = 0; i < panel->rows; ++i) {
-        const std::int64_t index = walk.order[panel->first + i];
-        for (std::int64_t node = index * p.block; node < (index + 1) * p.block; ++node)
-          store_row<T, NV>(at_node(rows, node), Row<T, NV>{});
-      }
+  Row<T, NV> base_row(std::int64_t slot) const {
+    return load_row<T, NV>(at_node(static_cast<const T*>(base), slot - base_slot));
   }
+  // Calls each(node, number among the component's nodes), and remembers where they are.
+  template <class Each>
+  void enter(const Panel* first, const Panel* last, Each&& each) {
+    base_slot = static_cast<std::int64_t>(first->first) * p.block;
+    const std::int64_t end = static_cast<std::int64_t>(last[-1].first + last[-1].rows) * p.block;
+    base = scratch<T, 1>((end - base_slot) * kLanes<T>);
+    for (std::int64_t slot = base_slot; slot < end; ++slot)
+      each(walk.order[slot / p.block] * p.block + static_cast<std::int32_t>(slot % p.block),
+           slot - base_slot);
+  }
+  void leave() { base = nullptr; }
 };
 
 template <class T, int NV>
@@ -146,7 +158,16 @@ struct ForwardProblem : Problem<T, NV> {
   T* slope;
 
   T floor() const { return 1; }
-  Row<T, NV> start(std::int32_t node) const {
+  void enter(const Panel* first, const Panel* last) {
+    Problem<T, NV>::enter(first, last, [&](std::int32_t node, std::int64_t place) {
+      store_row<T, NV>(this->row(node), Row<T, NV>{});
+      store_row<T, NV>(at_node(this->base, place), fresh(node));
+    });
+  }
+  [[gnu::always_inline]] inline Row<T, NV> start(std::int32_t node, std::int64_t slot) const {
+    return this->base ? this->base_row(slot) : fresh(node);
+  }
+  Row<T, NV> fresh(std::int32_t node) const {
     const std::int32_t column = this->p.input_row[node];
     Row<T, NV> z = {};
     if (column >= 0) z = load_row<T, NV>(at_node(drive, column));
@@ -166,7 +187,8 @@ struct ForwardProblem : Problem<T, NV> {
   template <class Finish>
   void visit(const Panel& panel, bool last, Finish&& finish) const {
     visit_panel<T, NV>(*this, this->walk, panel, this->p.block, args.weight,
-                       static_cast<const T*>(this->rows), [&](std::int32_t node, Row<T, NV>& z) {
+                       static_cast<const T*>(this->rows),
+                       [&](std::int32_t node, std::int64_t, Row<T, NV>& z) {
                          apply(node, last, z);
                          finish(node, z);
                        });
@@ -181,7 +203,7 @@ void forward_share(const ForwardArgs<T>& args, std::int64_t task) {
   T* drive = scratch<T>(static_cast<std::int64_t>(p.num_inputs) * kLanes<T>);
   to_lanes<T>(args.drive + share.begin * p.num_inputs, p.num_inputs, share.samples, share.width,
               drive);
-  const ForwardProblem<T, NV> problem{{p, p.forward, args.state + share.offset},
+  ForwardProblem<T, NV> problem{{p, p.forward, args.state + share.offset},
                                       args,
                                       drive,
                                       args.slope ? args.slope + share.offset : nullptr};
@@ -198,8 +220,26 @@ struct AdjointProblem : Problem<T, NV> {
   const T* state;
   const T* slope;
 
+  T* factor = nullptr;  // f'(z) in the order of the visits
+
   T floor() const { return 0; }
-  Row<T, NV> start(std::int32_t node) const {
+  void enter(const Panel* first, const Panel* last) {
+    const Panel& end = last[-1];
+    factor = scratch<T, 2>(static_cast<std::int64_t>(end.first + end.rows - first->first) *
+                           this->p.block * kLanes<T>);
+    Problem<T, NV>::enter(first, last, [&](std::int32_t node, std::int64_t place) {
+      store_row<T, NV>(this->row(node), Row<T, NV>{});
+      store_row<T, NV>(at_node(this->base, place), fresh(node));
+      Row<T, NV> one;
+      for (int v = 0; v < NV; ++v) one.v[v] = splat<T>(T(1));
+      apply(node, one);
+      store_row<T, NV>(at_node(factor, place), one);
+    });
+  }
+  [[gnu::always_inline]] inline Row<T, NV> start(std::int32_t node, std::int64_t slot) const {
+    return this->base ? this->base_row(slot) : fresh(node);
+  }
+  Row<T, NV> fresh(std::int32_t node) const {
     const std::int32_t column = this->p.output_row[node];
     return column >= 0 ? load_row<T, NV>(at_node(grad_output, column)) : Row<T, NV>{};
   }
@@ -221,8 +261,14 @@ struct AdjointProblem : Problem<T, NV> {
   template <class Finish>
   void visit(const Panel& panel, bool, Finish&& finish) const {
     visit_panel<T, NV>(*this, this->walk, panel, this->p.block, args.weight,
-                       static_cast<const T*>(this->rows), [&](std::int32_t node, Row<T, NV>& l) {
-                         apply(node, l);
+                       static_cast<const T*>(this->rows),
+                       [&](std::int32_t node, std::int64_t slot, Row<T, NV>& l) {
+                         if (this->base) {
+                           const T* f = at_node(factor, slot - this->base_slot);
+                           for (int v = 0; v < NV; ++v) l.v[v] *= load<T>(f + v * kWidth<T>);
+                         } else {
+                           apply(node, l);
+                         }
                          finish(node, l);
                        });
   }
@@ -239,7 +285,7 @@ void adjoint_share(const AdjointArgs<T>& args, std::int64_t task) {
   to_lanes<T>(args.grad_output + share.begin * p.num_outputs, p.num_outputs, share.samples,
               share.width, grad_output);
   const bool gather = p.has_cycles;
-  const AdjointProblem<T, NV> problem{
+  AdjointProblem<T, NV> problem{
       {p, gather ? p.backward : p.forward, args.delta + share.offset},
       args,
       grad_output,

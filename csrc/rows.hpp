@@ -104,7 +104,8 @@ template <class T, int NV, int R, int S>
       NERVURE_UNROLL for (int v = 0; v < NV; ++v) sum[r].v[v] += part[u][r][v];
 }
 
-// R members of a panel: gathers for each and hands it to finish(node, sum), in order. A member's
+// R members of a panel: gathers for each and hands it to finish(node, place in the order of the
+// walk, sum), one after the other. A member's
 // neighbours beyond the shared ones may be members before it, so each is finished before the next.
 template <class T, int NV, int R, class Problem, class Finish>
 inline void visit_rows(const Problem& problem, const Walk& walk, std::int32_t position,
@@ -116,7 +117,7 @@ inline void visit_rows(const Problem& problem, const Walk& walk, std::int32_t po
     node[r] = walk.order[position + r];
     begin[r] = walk.indptr[node[r]];
     weight[r] = weights + begin[r];
-    sum[r] = problem.start(node[r]);
+    sum[r] = problem.start(node[r], position + r);
   }
   gather<T, NV, R, 1>(sum, values, walk.neighbours + begin[0], shared, weight, 1);
   for (int r = 0; r < R; ++r) {
@@ -125,41 +126,43 @@ inline void visit_rows(const Problem& problem, const Walk& walk, std::int32_t po
       const T* tail[1] = {weights + rest};
       gather<T, NV, 1, 1>(sum + r, values, walk.neighbours + rest, end - rest, tail, 1);
     }
-    finish(node[r], sum[r]);
+    finish(node[r], position + r, sum[r]);
   }
 }
 
 // R nodes of a block, starting with its row `row`; its blocks of weights are [row][neighbour].
 template <class T, int NV, int R, int S, class Problem, class Finish>
-inline void visit_block_rows(const Problem& problem, const Walk& walk, std::int32_t index, int block,
+inline void visit_block_rows(const Problem& problem, const Walk& walk, std::int32_t position, int block,
                              int row, const T* weights, const T* values, Finish&& finish) {
   Row<T, NV> sum[R];
   const T* weight[R];
   const std::int64_t step = static_cast<std::int64_t>(block) * block;
+  const std::int32_t index = walk.order[position];
   const std::int32_t begin = walk.indptr[index], first = index * block + row;
+  const std::int64_t slot = static_cast<std::int64_t>(position) * block + row;
   for (int r = 0; r < R; ++r) {
-    sum[r] = problem.start(first + r);
+    sum[r] = problem.start(first + r, slot + r);
     weight[r] = weights + begin * step + static_cast<std::int64_t>(row + r) * block;
   }
   gather<T, NV, R, S>(sum, values, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
                       block);
-  for (int r = 0; r < R; ++r) finish(first + r, sum[r]);
+  for (int r = 0; r < R; ++r) finish(first + r, slot + r, sum[r]);
 }
 
 template <class T, int NV, int S, class Problem, class Finish>
-inline void visit_block(const Problem& problem, const Walk& walk, std::int32_t index, int block,
+inline void visit_block(const Problem& problem, const Walk& walk, std::int32_t position, int block,
                         const T* weights, const T* values, Finish&& finish) {
   int row = 0;
   constexpr int most = std::min(4, kRowsAtOnce);
   for (; row + most <= block; row += most)
-    visit_block_rows<T, NV, most, S>(problem, walk, index, block, row, weights, values, finish);
+    visit_block_rows<T, NV, most, S>(problem, walk, position, block, row, weights, values, finish);
   if constexpr (most > 2)
     if (row + 2 <= block) {
-      visit_block_rows<T, NV, 2, S>(problem, walk, index, block, row, weights, values, finish);
+      visit_block_rows<T, NV, 2, S>(problem, walk, position, block, row, weights, values, finish);
       row += 2;
     }
   for (; row < block; ++row)
-    visit_block_rows<T, NV, 1, S>(problem, walk, index, block, row, weights, values, finish);
+    visit_block_rows<T, NV, 1, S>(problem, walk, position, block, row, weights, values, finish);
 }
 
 // All members of a panel. Blocks have no edges inside, so their rows do not wait for each other.
@@ -167,13 +170,12 @@ template <class T, int NV, class Problem, class Finish>
 inline void visit_panel(const Problem& problem, const Walk& walk, const Panel& panel, int block,
                         const T* weights, const T* values, Finish&& finish) {
   if (block > 1) {
-    const std::int32_t index = walk.order[panel.first];
     if (block == 2) {
-      visit_block<T, NV, 2>(problem, walk, index, block, weights, values, finish);
+      visit_block<T, NV, 2>(problem, walk, panel.first, block, weights, values, finish);
     } else if (block == 4) {
-      visit_block<T, NV, 4>(problem, walk, index, block, weights, values, finish);
+      visit_block<T, NV, 4>(problem, walk, panel.first, block, weights, values, finish);
     } else {
-      visit_block<T, NV, 0>(problem, walk, index, block, weights, values, finish);
+      visit_block<T, NV, 0>(problem, walk, panel.first, block, weights, values, finish);
     }
     return;
   }

@@ -106,7 +106,7 @@ template <class T, int NV>
 void scatter_all(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive) {
   const Program& p = problem.p;
   for (std::int32_t node = 0; node < p.nodes; ++node)
-    store_row<T, NV>(problem.row(node), problem.start(node));
+    store_row<T, NV>(problem.row(node), problem.fresh(node));
   const std::vector<Panel>& panels = p.forward.panels;
   for (auto panel = panels.rbegin(); panel != panels.rend(); ++panel)
     scatter_panel<T, NV>(problem, alive, *panel);

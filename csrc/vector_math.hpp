@@ -43,8 +43,29 @@ inline Vec<T> splat(T x) {
   return Vec<T>{} + x;
 }
 template <class T>
+inline Mask<T> bits_of(Vec<T> x) {
+  Mask<T> bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+template <class T>
+inline Vec<T> value_of(Mask<T> bits) {
+  Vec<T> x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+// The bits of |x|: as integers they order like |x|, with NaN beyond infinity.
+template <class T>
+inline Mask<T> size_bits(Vec<T> x) {
+  return bits_of<T>(x) & std::numeric_limits<typename VectorOf<T>::Int>::max();
+}
+template <class T>
+inline Mask<T> larger(Mask<T> a, Mask<T> b) {
+  return a > b ? a : b;
+}
+template <class T>
 inline Vec<T> absolute(Vec<T> x) {
-  return x < T(0) ? -x : x;
+  return value_of<T>(size_bits<T>(x));
 }
 
 // exp by x = n ln 2 + r, |r| <= ln(2)/2, and the Taylor series of exp(r) - 1, whose truncation
