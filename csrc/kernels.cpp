@@ -62,15 +62,12 @@ class FlushDenormals {
 #include "gradient.hpp"
 #include "update.hpp"
 
-// A chunk is split into two at most: a vector is the least a task can hold.
-constexpr int kSplits = kVectors >= 2 ? 2 : 1;
-
 // (batch, columns) rows of some samples -> (columns, lanes), missing samples zero; and back.
 constexpr int kBlock = 16;
 
 template <class T>
-void to_lanes(const T* matrix, std::int32_t columns, int samples, int width, T* lanes) {
-  if (samples < width && columns > 0)
+void to_lanes(const T* matrix, std::int32_t columns, int samples, T* lanes) {
+  if (samples < kLanes<T> && columns > 0)
     std::memset(lanes, 0, sizeof(T) * kLanes<T> * static_cast<std::size_t>(columns));
   for (std::int32_t j0 = 0; j0 < columns; j0 += kBlock) {
     const std::int32_t j1 = std::min(columns, j0 + kBlock);
@@ -93,19 +90,15 @@ void from_lanes(const T* lanes, const std::int32_t* rows, std::int32_t columns, 
   }
 }
 
-// Which samples a task has, and where its lanes are.
-template <class T, int NV>
+// Which samples a chunk has, and where its rows begin.
+template <class T>
 struct Share {
-  static constexpr int width = NV * kWidth<T>;
   std::int64_t begin, offset;
   int samples;
-  Share(const Program& p, std::int64_t batch, std::int64_t task) {
-    constexpr int shares = kVectors / NV;
-    const std::int64_t chunk = task / shares, first = task % shares * width;
-    begin = chunk * kLanes<T> + first;
-    samples = static_cast<int>(std::max<std::int64_t>(0, std::min<std::int64_t>(width, batch - begin)));
-    offset = chunk * p.nodes * kLanes<T> + first;
-  }
+  Share(const Program& p, std::int64_t batch, std::int64_t chunk)
+      : begin(chunk * kLanes<T>),
+        offset(chunk * p.nodes * kLanes<T>),
+        samples(static_cast<int>(std::min<std::int64_t>(kLanes<T>, batch - begin))) {}
 };
 
 // The common activations are inlined; code for the others would crowd the loops that call it.
@@ -195,14 +188,14 @@ struct ForwardProblem : Problem<T, NV> {
   }
 };
 
-template <class T, int NV>
-void forward_share(const ForwardArgs<T>& args, std::int64_t task) {
+template <class T>
+void forward(const ForwardArgs<T>& args, std::int64_t chunk) {
+  constexpr int NV = kVectors;
   const FlushDenormals flush;
   const Program& p = *args.program;
-  const Share<T, NV> share(p, args.batch, task);
+  const Share<T> share(p, args.batch, chunk);
   T* drive = scratch<T>(static_cast<std::int64_t>(p.num_inputs) * kLanes<T>);
-  to_lanes<T>(args.drive + share.begin * p.num_inputs, p.num_inputs, share.samples, share.width,
-              drive);
+  to_lanes<T>(args.drive + share.begin * p.num_inputs, p.num_inputs, share.samples, drive);
   ForwardProblem<T, NV> problem{{p, p.forward, args.state + share.offset},
                                       args,
                                       drive,
@@ -276,14 +269,15 @@ struct AdjointProblem : Problem<T, NV> {
 
 #include "scatter.hpp"
 
-template <class T, int NV>
-void adjoint_share(const AdjointArgs<T>& args, std::int64_t task) {
+template <class T>
+void adjoint(const AdjointArgs<T>& args, std::int64_t chunk) {
+  constexpr int NV = kVectors;
   const FlushDenormals flush;
   const Program& p = *args.program;
-  const Share<T, NV> share(p, args.batch, task);
+  const Share<T> share(p, args.batch, chunk);
   T* grad_output = scratch<T>(static_cast<std::int64_t>(p.num_outputs) * kLanes<T>);
   to_lanes<T>(args.grad_output + share.begin * p.num_outputs, p.num_outputs, share.samples,
-              share.width, grad_output);
+              grad_output);
   const bool gather = p.has_cycles;
   AdjointProblem<T, NV> problem{
       {p, gather ? p.backward : p.forward, args.delta + share.offset},
@@ -305,20 +299,11 @@ void adjoint_share(const AdjointArgs<T>& args, std::int64_t task) {
                   args.grad_drive + share.begin * p.num_inputs);
 }
 
-template <class T>
-void forward(const ForwardArgs<T>& args, std::int64_t task, bool whole) {
-  whole ? forward_share<T, kVectors>(args, task) : forward_share<T, kVectors / kSplits>(args, task);
-}
-template <class T>
-void adjoint(const AdjointArgs<T>& args, std::int64_t task, bool whole) {
-  whole ? adjoint_share<T, kVectors>(args, task) : adjoint_share<T, kVectors / kSplits>(args, task);
-}
-
 }  // namespace
 
 template <class T>
 Kernels<T> table() {
-  return {kSplits, forward<T>, adjoint<T>, edge_gradient<T>, update_row<T>, list_row<T>};
+  return {forward<T>, adjoint<T>, edge_gradient<T>, update_row<T>, list_row<T>};
 }
 template Kernels<float> table<float>();
 template Kernels<double> table<double>();

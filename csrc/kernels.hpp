@@ -2,8 +2,8 @@
 //
 // A chunk is 128 bytes of samples (32 float, 16 double). States are stored chunk by chunk,
 // feature-major inside: state[chunk][node][lane]. A node's lanes stay in vector registers while
-// its edges stream by; nothing is shared between chunks, so threads need no barrier. When there are
-// fewer chunks than threads a chunk is split by vectors; a sample's bits do not depend on that.
+// its edges stream by; nothing is shared between chunks, so threads need no barrier. (Splitting a
+// chunk's vectors over threads was measured: a node's own overhead leaves nothing to gain.)
 #pragma once
 #include <cstdint>
 
@@ -103,10 +103,8 @@ struct Candidates {
 
 template <class T>
 struct Kernels {
-  int splits;  // into how many tasks a chunk can be split
-  // Task t is the chunk t / splits and its share t % splits; whole = true does a chunk at once.
-  void (*forward)(const ForwardArgs<T>&, std::int64_t task, bool whole);
-  void (*adjoint)(const AdjointArgs<T>&, std::int64_t task, bool whole);
+  void (*forward)(const ForwardArgs<T>&, std::int64_t chunk);
+  void (*adjoint)(const AdjointArgs<T>&, std::int64_t chunk);
   // Forward panels first..last-1, all samples: one writer per edge, whatever the number of threads.
   void (*edge_gradient)(const EdgeGradientArgs<T>&, std::int64_t first, std::int64_t last);
   // One row; appends to the list, or counts on where there is no room.

@@ -62,8 +62,7 @@ RowMask<T, NV> lane_mask(int samples, const std::uint8_t* allowed) {
   return m;
 }
 
-// Eight accumulators hide the latency of fused multiply-add. Their number follows from the whole
-// chunk, so that the order of additions is the same for a split one.
+// Eight accumulators hide the latency of fused multiply-add.
 constexpr int kAccumulators = 8;
 // Rows that share their loads: with 32 registers twice as many, which halves what is asked of the
 // second-level cache.

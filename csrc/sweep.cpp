@@ -87,15 +87,10 @@ std::int64_t chunks_of(std::int64_t batch) {
   return (batch + kLanes<T> - 1) / kLanes<T>;
 }
 
-// One task per chunk, or several when that leaves threads without any.
 template <class T, class Body>
 void over_chunks(const Program& p, std::int64_t batch, int threads, Body body) {
   const std::int64_t chunks = chunks_of<T>(batch);
-  threads = useful_threads<T>(p, chunks, threads);
-  const int splits = kernels<T>().splits;
-  const bool whole = chunks >= threads || splits == 1;
-  parallel_for(whole ? chunks : chunks * splits, threads,
-               [&](std::int64_t task) { body(task, whole); });
+  parallel_for(chunks, useful_threads<T>(p, chunks, threads), body);
 }
 
 // Weights in the order in which the adjoint gathers, blocks transposed.
@@ -124,7 +119,7 @@ template <class T>
 void run_forward(const ForwardArgs<T>& args, int threads) {
   const auto kernel = kernels<T>().forward;
   over_chunks<T>(*args.program, args.batch, threads,
-                 [&](std::int64_t task, bool whole) { kernel(args, task, whole); });
+                 [&](std::int64_t chunk) { kernel(args, chunk); });
 }
 
 template <class T>
@@ -140,7 +135,7 @@ void run_adjoint(AdjointArgs<T> args, int threads) {
     args.weight = outgoing;
   }
   over_chunks<T>(p, args.batch, threads,
-                 [&](std::int64_t task, bool whole) { kernel(args, task, whole); });
+                 [&](std::int64_t chunk) { kernel(args, chunk); });
   if (outgoing) give_buffer(outgoing, bytes);
 }
 

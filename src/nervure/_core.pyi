@@ -52,7 +52,7 @@ class Program:
         leak: float,
         threads: int,
         /,
-    ) -> None: ...
+    ) -> tuple[float, float, float, float]: ...
     forward64 = forward32
     def adjoint32(
         self,
@@ -72,7 +72,7 @@ class Program:
         leak: float,
         threads: int,
         /,
-    ) -> None: ...
+    ) -> tuple[float, float, float, float]: ...
     adjoint64 = adjoint32
     def edge_gradient32(
         self, chunks: int, state: int, delta: int, grad_weight: int, grad_bias: int, threads: int, /

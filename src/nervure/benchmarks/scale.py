@@ -14,7 +14,7 @@ from nervure.benchmarks.harness import OURS, Benchmark, DisagreementError, Row, 
 from nervure.benchmarks.wiring import window_dag
 from nervure.networks import GraphLayer
 
-_BATCH = 32
+_BATCH = 64
 _WINDOW = 2000
 # (nodes, edges into each).
 _SIZES = ((1_000, 10), (10_000, 50), (100_000, 50), (1_000_000, 50), (1_000_000, 100))
@@ -28,7 +28,7 @@ _BYTES_PER_EDGE = 100
 
 
 def rows(settings: Settings, most_edges: int = _MOST_EDGES) -> list[Row]:
-    """Time forward, mean square of ten outputs, backward and SGD with momentum, batch 32.
+    """Time forward, mean square of ten outputs, backward and SGD with momentum, batch 64.
 
     The memory reported is what such a process holds more than before, at its peak.
     """

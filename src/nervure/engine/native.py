@@ -148,9 +148,8 @@ class _Report:
     """Per-sample status arrays that the kernels fill; none for a graph without cycles."""
 
     def __init__(self, plan: Plan, batch: int, dtype: torch.dtype) -> None:
-        self.used = not plan.is_acyclic
         self.addresses = (0, 0, 0)
-        if self.used:
+        if not plan.is_acyclic:
             self.residual = torch.empty(batch, dtype=dtype)
             self.sweeps = torch.empty(batch, dtype=torch.int32)
             self.failed = torch.empty(batch, dtype=torch.int32)
@@ -158,14 +157,10 @@ class _Report:
                 self.residual.data_ptr(), self.sweeps.data_ptr(), self.failed.data_ptr()
             )  # fmt: skip
 
-    def lost_rows(self) -> Tensor | None:
-        if not self.used or not len(self.failed) or int(self.failed.max()) < 0:
-            return None
+    def lost_rows(self) -> Tensor:
         return (self.failed >= 0).nonzero()[:, 0]
 
     def summary(self, recovered: int) -> Stats:
-        if not self.used or not len(self.failed):
-            return EXACT
         lost = self.failed[self.failed >= 0]
         return Stats(
             float(self.sweeps.max()),
@@ -188,7 +183,7 @@ def forward(
     drive, weight = drive.contiguous(), weight.contiguous()
     bias = None if bias is None else bias.contiguous()
     run = plan.program.forward32 if dtype == torch.float32 else plan.program.forward64
-    run(
+    found = run(
         batch,
         address(drive, "drive", (batch, plan.num_inputs), dtype),
         address(weight, "weight", (plan.weights,), dtype),
@@ -200,9 +195,10 @@ def forward(
         *solver,
         torch.get_num_threads(),
     )
+    stats = Stats(*found, 0.0)
+    if not stats.lost:
+        return Solution(output, state, slope, None, stats)
     rows = report.lost_rows()
-    if rows is None:
-        return Solution(output, state, slope, None, report.summary(0))
     # The few samples that plain sweeps did not solve go through the reference's whole chain.
     solved = reference.forward(
         plan,
@@ -248,7 +244,7 @@ def adjoint(
     grad_output, weight = grad_output.contiguous(), weight.contiguous()
     allowed = None if converged is None else converged.to(torch.uint8)
     run = plan.program.adjoint32 if dtype == torch.float32 else plan.program.adjoint64
-    run(
+    found = run(
         batch,
         address(grad_output, "grad_output", (batch, plan.num_outputs), dtype),
         address(weight, "weight", (plan.weights,), dtype),
@@ -261,9 +257,10 @@ def adjoint(
         *solver,
         torch.get_num_threads(),
     )
+    stats = Stats(*found, 0.0)
+    if not stats.lost:
+        return grad_drive, delta, stats
     rows = report.lost_rows()
-    if rows is None:
-        return grad_drive, delta, report.summary(0)
     s = sections(plan)
     values = to_rows(state, batch)[rows].double()
     slopes = slope_from_value(s.activation, values, solver.leak)

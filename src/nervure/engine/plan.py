@@ -266,7 +266,7 @@ def plan(
     return build_plan(topology, codes, block=block, input_bias=input_bias, **roles)
 
 
-_unpacked: OrderedDict[tuple[int, int, int], tuple[Tensor, Plan]] = OrderedDict()
+_unpacked: OrderedDict[tuple[Any, ...], tuple[Tensor, Plan]] = OrderedDict()
 _KEPT = 16
 
 
@@ -279,7 +279,7 @@ def plan_of(packed: Tensor) -> Plan:
         If the tensor is not a plan, or holds indices out of range.
     """
     # The tensor is kept with its plan, so its address cannot come to mean another one.
-    key = (packed.data_ptr(), packed.numel(), packed._version)
+    key = (packed.data_ptr(), packed.shape, packed.dtype, packed.device, packed._version)
     if key in _unpacked:
         _unpacked.move_to_end(key)
         return _unpacked[key][1]
