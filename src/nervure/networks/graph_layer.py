@@ -163,8 +163,9 @@ class GraphLayer(nn.Module):
                 self.weight.mul_(scale / math.sqrt(max(1, topology.num_nodes)))
                 self.weight.diagonal().zero_()
                 return
-            fan_in = np.maximum(topology.in_degree, 1)[topology.targets] * self.block
-            fan_in = np.repeat(fan_in, self.block**2)
+            # Per edge without `topology.targets`, which would stay in memory.
+            degree = topology.in_degree
+            fan_in = np.repeat(degree * np.float32(self.block), degree * self.block**2)
             self.weight.mul_(
                 torch.from_numpy(scale / np.sqrt(fan_in)).to(self.weight.device, self.weight.dtype)
             )
