@@ -27,7 +27,7 @@ from nervure.topology import Topology
 # Of loss, gradients and outputs; sums of float32 in different orders.
 BOUND = 1e-3
 # Of norms of gradients, where single relus may fall on the other side of zero.
-KINKS = 2e-2
+KINKS = 5e-3
 _DENSE = "dense"
 
 
