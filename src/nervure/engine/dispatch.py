@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nervure.engine import levelwise, native, reference
 from nervure.engine.failures import raise_adjoint_failure, raise_forward_failure
-from nervure.engine.native import EXACT, Gradients, Solution, Solver, Stats
+from nervure.engine.native import EXACT, Gradients, Solution, Solver, stats_of
 from nervure.engine.plan import Plan, sections
 
 LEVELWISE = ("dense", "csr")
@@ -21,19 +21,6 @@ def _edge_weights(plan: Plan, weight: Tensor) -> tuple[Tensor, Tensor]:
     s = sections(plan)
     weight = weight.detach()
     return weight[s.targets.to(weight.device), s.sources.to(weight.device)], weight.diagonal()
-
-
-def _stats(solved: reference.Solved) -> Stats:
-    if not len(solved.residual):
-        return EXACT
-    lost = solved.failed[solved.failed >= 0]
-    return Stats(
-        float(solved.sweeps),
-        float(solved.residual.max()),
-        float(len(lost)),
-        float(lost.min()) if len(lost) else -1.0,
-        0.0,
-    )
 
 
 def forward(
@@ -79,7 +66,7 @@ def forward(
             tolerance=solver.tolerance, max_sweeps=solver.max_sweeps, leak=solver.leak,
         )  # fmt: skip
         kept = solved.converged[:, None]
-        stats = _stats(solved)
+        stats = stats_of(solved.sweeps, solved.residual, solved.failed)
         solution = Solution(
             solved.value[:, sections(plan).outputs.to(drive.device)],
             torch.where(kept, solved.value, 0.0),
@@ -152,7 +139,7 @@ def adjoint(
         d = torch.where(solved.converged[:, None], solved.value, 0.0)
         s = sections(plan)
         grad_drive = d[:, s.inputs.to(d.device)]
-        stats = _stats(solved)
+        stats = stats_of(solved.sweeps, solved.residual, solved.failed)
         if dense:
             grad_weight = d.T @ state
             grad_weight.diagonal().copy_(d.sum(0))

@@ -60,6 +60,15 @@ class Stats(NamedTuple):
     recovered: float
 
 
+def stats_of(sweeps: int, residual: Tensor, failed: Tensor, recovered: int = 0) -> Stats:
+    """Summarise the per-sample results of a solve that left or mended some samples."""
+    if not len(residual):
+        return EXACT
+    lost = failed[failed >= 0]
+    first = float(lost.min()) if len(lost) else -1.0
+    return Stats(float(sweeps), float(residual.max()), float(len(lost)), first, float(recovered))
+
+
 EXACT = Stats(0.0, 0.0, 0.0, -1.0, 0.0)
 
 
@@ -161,14 +170,7 @@ class _Report:
         return (self.failed >= 0).nonzero()[:, 0]
 
     def summary(self, recovered: int) -> Stats:
-        lost = self.failed[self.failed >= 0]
-        return Stats(
-            float(self.sweeps.max()),
-            float(self.residual.max()),
-            float(len(lost)),
-            float(lost.min()) if len(lost) else -1.0,
-            float(recovered),
-        )
+        return stats_of(int(self.sweeps.max()), self.residual, self.failed, recovered)
 
 
 def forward(

@@ -198,7 +198,7 @@ class Repulsion:
             chosen = dense_update(
                 weight, weight.grad, buffer, sgd,
                 Decay(self.form if decays else "none", sgd.rate * self.alpha, size, largest),
-                layer.topology, first=first, keep=self.keep, hint=_HINT * self._finite_gamma(),
+                layer.topology, first=first, keep=self.keep, hint=_HINT * self.gamma,
             )  # fmt: skip
         except EngineError as error:
             raise EngineError(f"{error}; {_DIVERGED}") from error
@@ -209,9 +209,6 @@ class Repulsion:
     def _after_optimizer_step(self, *_: object) -> None:
         if self._gradient is not None:
             self.layer.weight.grad, self._gradient = self._gradient, None
-
-    def _finite_gamma(self) -> float:
-        return self.gamma if np.isfinite(self.gamma) else 0.0
 
     @torch.no_grad()
     def step(self) -> Rewiring:
@@ -234,9 +231,7 @@ class Repulsion:
         self._chosen = None
         if chosen is None:
             try:
-                chosen = engine.select_largest(
-                    layer.weight, self.keep, hint=_HINT * self._finite_gamma()
-                )
+                chosen = engine.select_largest(layer.weight, self.keep, hint=_HINT * self.gamma)
             except EngineError as error:
                 raise EngineError(f"{error}; {_DIVERGED}") from error
         indptr, sources, gamma = chosen
