@@ -1,13 +1,13 @@
 // Solving one component with cycles. Included inside the namespace of one instruction set.
 
 // What one equilibrium solve knows of each lane.
-template <class T, int NV>
+template <class T>
 struct Lanes {
-  RowMask<T, NV> active;   // still moving; others are frozen, so that no sample sees its neighbours
-  RowMask<T, NV> pending;  // steps fell below the tolerance, residual not yet checked
-  Row<T, NV> step_tolerance;
-  T residual[NV * kWidth<T>];
-  std::int32_t sweeps[NV * kWidth<T>];
+  RowMask<T> active;   // still moving; others are frozen, so that no sample sees its neighbours
+  RowMask<T> pending;  // steps fell below the tolerance, residual not yet checked
+  Row<T> step_tolerance;
+  T residual[kLanes<T>];
+  std::int32_t sweeps[kLanes<T>];
 };
 
 template <class T>
@@ -21,43 +21,43 @@ inline T relative(T residual, T scale) {
 //   row(node)                   where the node's row is stored
 //   floor()                     residuals count relative to the largest |x_i|, or to this if less
 // Lanes that do not get there are returned with active set.
-template <class T, int NV, class Problem>
+template <class T, class Problem>
 void solve_component(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
-                     std::int32_t max_sweeps, const RowMask<T, NV>& wanted, Lanes<T, NV>& lanes) {
-  constexpr int width = NV * kWidth<T>;
+                     std::int32_t max_sweeps, const RowMask<T>& wanted, Lanes<T>& lanes) {
+  constexpr int width = kLanes<T>;
   const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
-  RowMask<T, NV> least;
-  for (int v = 0; v < NV; ++v) least.v[v] = bits_of<T>(splat<T>(problem.floor()));
+  RowMask<T> least;
+  for (int v = 0; v < kVectors; ++v) least.v[v] = bits_of<T>(splat<T>(problem.floor()));
   lanes.active = wanted;
   lanes.pending = {};
-  for (int v = 0; v < NV; ++v) lanes.step_tolerance.v[v] = splat<T>(tolerance);
+  for (int v = 0; v < kVectors; ++v) lanes.step_tolerance.v[v] = splat<T>(tolerance);
   for (int s = 0; s < width; ++s) {
     lanes.residual[s] = 0;
     lanes.sweeps[s] = 0;
   }
-  RowMask<T, NV> given_up = {};
+  RowMask<T> given_up = {};
   std::int32_t sweep = 0;
   for (;;) {
-    while (any<T, NV>(lanes.active) && sweep < max_sweeps) {
+    while (any<T>(lanes.active) && sweep < max_sweeps) {
       ++sweep;
       // Largest change and largest value, as bits: a NaN stays the largest.
-      RowMask<T, NV> change = {}, size = least;
+      RowMask<T> change = {}, size = least;
       for (const Panel* panel = first; panel < last; ++panel)
-        problem.visit(*panel, false, [&](std::int32_t node, const Row<T, NV>& next) {
+        problem.visit(*panel, false, [&](std::int32_t node, const Row<T>& next) {
           T* row = problem.row(node);
-          NERVURE_UNROLL for (int v = 0; v < NV; ++v) {
+          NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) {
             const Vec<T> old = load<T>(row + v * kWidth<T>);
             change.v[v] = larger<T>(change.v[v], size_bits<T>(next.v[v] - old));
             size.v[v] = larger<T>(size.v[v], size_bits<T>(next.v[v]));
             store<T>(row + v * kWidth<T>, lanes.active.v[v] ? next.v[v] : old);
           }
         });
-      Row<T, NV> step, scale;
-      for (int v = 0; v < NV; ++v) {
+      Row<T> step, scale;
+      for (int v = 0; v < kVectors; ++v) {
         step.v[v] = value_of<T>(change.v[v]);
         scale.v[v] = value_of<T>(size.v[v]);
       }
-      for (int v = 0; v < NV; ++v) {
+      for (int v = 0; v < kVectors; ++v) {
         const Vec<T> bound = lanes.step_tolerance.v[v] * scale.v[v];
         const Mask<T> settled = lanes.active.v[v] & (step.v[v] <= bound);
         const Mask<T> lost = lanes.active.v[v] & ~(step.v[v] <= largest);
@@ -66,31 +66,31 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
         lanes.active.v[v] &= ~(settled | lost);
       }
       for (int s = 0; s < width; ++s)
-        if (lane<T, NV>(wanted, s)) {
-          if (lane<T, NV>(lanes.active, s) || lanes.sweeps[s] == 0) lanes.sweeps[s] = sweep;
-          if (lane<T, NV>(lanes.active, s))
-            lanes.residual[s] = relative<T>(lane<T, NV>(step, s), lane<T, NV>(scale, s));
+        if (lane<T>(wanted, s)) {
+          if (lane<T>(lanes.active, s) || lanes.sweeps[s] == 0) lanes.sweeps[s] = sweep;
+          if (lane<T>(lanes.active, s))
+            lanes.residual[s] = relative<T>(lane<T>(step, s), lane<T>(scale, s));
         }
     }
-    if (!any<T, NV>(lanes.pending)) break;
+    if (!any<T>(lanes.pending)) break;
     // The true residual of the settled lanes, all rows held still.
-    RowMask<T, NV> change = {}, size = least;
+    RowMask<T> change = {}, size = least;
     for (const Panel* panel = first; panel < last; ++panel)
-      problem.visit(*panel, true, [&](std::int32_t node, const Row<T, NV>& next) {
+      problem.visit(*panel, true, [&](std::int32_t node, const Row<T>& next) {
         const T* row = problem.row(node);
-        NERVURE_UNROLL for (int v = 0; v < NV; ++v) {
+        NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) {
           const Vec<T> now = load<T>(row + v * kWidth<T>);
           change.v[v] = larger<T>(change.v[v], size_bits<T>(next.v[v] - now));
           size.v[v] = larger<T>(size.v[v], size_bits<T>(now));
         }
       });
-    Row<T, NV> worst, scale;
-    for (int v = 0; v < NV; ++v) {
+    Row<T> worst, scale;
+    for (int v = 0; v < kVectors; ++v) {
       worst.v[v] = value_of<T>(change.v[v]);
       scale.v[v] = value_of<T>(size.v[v]);
     }
     bool again = false;
-    for (int v = 0; v < NV; ++v) {
+    for (int v = 0; v < kVectors; ++v) {
       const Mask<T> moving = lanes.pending.v[v] & ~(worst.v[v] <= tolerance * scale.v[v]);
       lanes.active.v[v] |= moving;
       // A lane sent back must take smaller steps before it is checked again.
@@ -98,23 +98,23 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
           moving ? lanes.step_tolerance.v[v] * T(0.25) : lanes.step_tolerance.v[v];
     }
     for (int s = 0; s < width; ++s) {
-      if (lane<T, NV>(lanes.pending, s))
-        lanes.residual[s] = relative<T>(lane<T, NV>(worst, s), lane<T, NV>(scale, s));
-      again |= lane<T, NV>(lanes.active, s) != 0;
+      if (lane<T>(lanes.pending, s))
+        lanes.residual[s] = relative<T>(lane<T>(worst, s), lane<T>(scale, s));
+      again |= lane<T>(lanes.active, s) != 0;
     }
     lanes.pending = {};
     if (!again || sweep >= max_sweeps) break;
   }
-  for (int v = 0; v < NV; ++v) lanes.active.v[v] |= given_up.v[v];
+  for (int v = 0; v < kVectors; ++v) lanes.active.v[v] |= given_up.v[v];
   for (int s = 0; s < width; ++s)
-    if (lane<T, NV>(given_up, s)) lanes.residual[s] = std::numeric_limits<T>::infinity();
+    if (lane<T>(given_up, s)) lanes.residual[s] = std::numeric_limits<T>::infinity();
 }
 
 // Walks all segments: acyclic panels once, with every row masked to the samples that are alive;
 // components until they are solved. Samples that are lost in one are no longer alive after it.
-template <class T, int NV, class Problem>
+template <class T, class Problem>
 void walk_segments(Problem& problem, const Walk& walk, T tolerance, std::int32_t max_sweeps,
-                   std::int64_t begin, int samples, RowMask<T, NV> alive, const Report<T>& report) {
+                   std::int64_t begin, int samples, RowMask<T> alive, const Report<T>& report) {
   if (report.residual)
     for (int s = 0; s < samples; ++s) {
       report.residual[begin + s] = 0;
@@ -124,8 +124,8 @@ void walk_segments(Problem& problem, const Walk& walk, T tolerance, std::int32_t
   const Panel* panels = walk.panels.data();
   for (const Segment& segment : walk.segments) {
     const Panel *first = panels + segment.first, *last = panels + segment.last;
-    const auto store = [&](std::int32_t node, const Row<T, NV>& next) {
-      store_row<T, NV>(problem.row(node), keep<T, NV>(alive, next));
+    const auto store = [&](std::int32_t node, const Row<T>& next) {
+      store_row<T>(problem.row(node), keep<T>(alive, next));
     };
     if (segment.component < 0) {
       for (const Panel* panel = first; panel < last; ++panel)
@@ -133,17 +133,17 @@ void walk_segments(Problem& problem, const Walk& walk, T tolerance, std::int32_t
       continue;
     }
     problem.enter(first, last);
-    Lanes<T, NV> lanes;
-    solve_component<T, NV>(problem, first, last, tolerance, max_sweeps, alive, lanes);
+    Lanes<T> lanes;
+    solve_component<T>(problem, first, last, tolerance, max_sweeps, alive, lanes);
     problem.leave();
     for (int s = 0; s < samples; ++s) {
-      if (!lane<T, NV>(alive, s)) continue;
+      if (!lane<T>(alive, s)) continue;
       const std::int64_t b = begin + s;
       report.residual[b] = std::max(report.residual[b], lanes.residual[s]);
       report.sweeps[b] = std::max(report.sweeps[b], lanes.sweeps[s]);
-      if (lane<T, NV>(lanes.active, s)) {
+      if (lane<T>(lanes.active, s)) {
         report.failed[b] = segment.component;
-        lane<T, NV>(alive, s) = 0;
+        lane<T>(alive, s) = 0;
       }
     }
   }

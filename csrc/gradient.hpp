@@ -124,14 +124,7 @@ template <class T, int R, int G>
   const T* source[C];
   std::int64_t place[C];
   std::int64_t q = 0;
-  if (common.block == 1) {
-    auto fetch = [&](int count) {
-      place[0] = q;
-      for (int c = 0; c < count; ++c) {
-        source[c] = at_node(common.state, common.neighbour[q + c]);
-        place[c] = q + c;
-      }
-    };
+  auto all = [&](auto&& fetch) __attribute__((always_inline)) {
     for (; q + C <= sources; q += C) {
       fetch(C);
       gradient_batch<T, R, C, G>(d, common, source, place, C);
@@ -141,24 +134,23 @@ template <class T, int R, int G>
       fetch(count);
       gradient_batch<T, R, few, G>(d, common, source, place, count);
     }
-    return;
-  }
-  Sources<T, R> walk(common);
-  auto fetch = [&](int count) {
-    for (int c = 0; c < count; ++c) {
-      source[c] = walk.row();
-      place[c] = walk.place();
-      walk.next(q + c + 1 == sources);
-    }
   };
-  for (; q + C <= sources; q += C) {
-    fetch(C);
-    gradient_batch<T, R, C, G>(d, common, source, place, C);
-  }
-  for (; q < sources; q += few) {
-    const auto count = static_cast<int>(std::min<std::int64_t>(few, sources - q));
-    fetch(count);
-    gradient_batch<T, R, few, G>(d, common, source, place, count);
+  if (common.block == 1) {
+    all([&](int count) {
+      for (int c = 0; c < count; ++c) {
+        source[c] = at_node(common.state, common.neighbour[q + c]);
+        place[c] = q + c;
+      }
+    });
+  } else {
+    Sources<T, R> walk(common);
+    all([&](int count) {
+      for (int c = 0; c < count; ++c) {
+        source[c] = walk.row();
+        place[c] = walk.place();
+        walk.next(q + c + 1 == sources);
+      }
+    });
   }
 }
 

@@ -58,37 +58,10 @@ class FlushDenormals {
 
 #include "vector_math.hpp"
 #include "rows.hpp"
+#include "transpose.hpp"
 #include "equilibrium.hpp"
 #include "gradient.hpp"
 #include "update.hpp"
-
-// (batch, columns) rows of some samples -> (columns, lanes), missing samples zero; and back.
-constexpr int kBlock = 16;
-
-template <class T>
-void to_lanes(const T* matrix, std::int32_t columns, int samples, T* lanes) {
-  if (samples < kLanes<T> && columns > 0)
-    std::memset(lanes, 0, sizeof(T) * kLanes<T> * static_cast<std::size_t>(columns));
-  for (std::int32_t j0 = 0; j0 < columns; j0 += kBlock) {
-    const std::int32_t j1 = std::min(columns, j0 + kBlock);
-    for (int s = 0; s < samples; ++s) {
-      const T* row = matrix + static_cast<std::int64_t>(s) * columns;
-      for (std::int32_t j = j0; j < j1; ++j) at_node(lanes, j)[s] = row[j];
-    }
-  }
-}
-
-template <class T>
-void from_lanes(const T* lanes, const std::int32_t* rows, std::int32_t columns, int samples,
-                T* matrix) {
-  for (std::int32_t j0 = 0; j0 < columns; j0 += kBlock) {
-    const std::int32_t j1 = std::min(columns, j0 + kBlock);
-    for (int s = 0; s < samples; ++s) {
-      T* row = matrix + static_cast<std::int64_t>(s) * columns;
-      for (std::int32_t j = j0; j < j1; ++j) row[j] = at_node(lanes, rows[j])[s];
-    }
-  }
-}
 
 // Which samples a chunk has, and where its rows begin.
 template <class T>
@@ -102,24 +75,24 @@ struct Share {
 };
 
 // The common activations are inlined; code for the others would crowd the loops that call it.
-template <class T, int NV>
-[[gnu::noinline]] void activate_row(std::int32_t activation, T leak, Row<T, NV>& z, T* slope) {
+template <class T>
+[[gnu::noinline]] void activate_row(std::int32_t activation, T leak, Row<T>& z, T* slope) {
   if (slope && needs_slope(activation)) {
-    for (int v = 0; v < NV; ++v) {
+    for (int v = 0; v < kVectors; ++v) {
       Vec<T> s;
       z.v[v] = activate<T>(activation, z.v[v], leak, &s);
       store<T>(slope + v * kWidth<T>, s);
     }
   } else {
     // Side by side, so that each vector's chain of operations hides the other's latency.
-    NERVURE_UNROLL for (int v = 0; v < NV; ++v)
+    NERVURE_UNROLL for (int v = 0; v < kVectors; ++v)
       z.v[v] = activate<T>(activation, z.v[v], leak, nullptr);
   }
 }
 
 // While a component is solved, what its nodes start from stands in the order of the visits: a node
 // is visited many times, and its own row would be one more that is not next to the last.
-template <class T, int NV>
+template <class T>
 struct Problem {
   const Program& p;
   const Walk& walk;
@@ -128,8 +101,8 @@ struct Problem {
   std::int64_t base_slot = 0;  // the first one's place in the order
 
   T* row(std::int32_t node) const { return at_node(rows, node); }
-  Row<T, NV> base_row(std::int64_t slot) const {
-    return load_row<T, NV>(at_node(static_cast<const T*>(base), slot - base_slot));
+  Row<T> base_row(std::int64_t slot) const {
+    return load_row<T>(at_node(static_cast<const T*>(base), slot - base_slot));
   }
   // Calls each(node, number among the component's nodes), and remembers where they are.
   template <class Each>
@@ -144,44 +117,46 @@ struct Problem {
   void leave() { base = nullptr; }
 };
 
-template <class T, int NV>
-struct ForwardProblem : Problem<T, NV> {
+template <class T>
+struct ForwardProblem : Problem<T> {
   const ForwardArgs<T>& args;
   const T* drive;
   T* slope;
 
   T floor() const { return 1; }
   void enter(const Panel* first, const Panel* last) {
-    Problem<T, NV>::enter(first, last, [&](std::int32_t node, std::int64_t place) {
-      store_row<T, NV>(this->row(node), Row<T, NV>{});
-      store_row<T, NV>(at_node(this->base, place), fresh(node));
+    Problem<T>::enter(first, last, [&](std::int32_t node, std::int64_t place) {
+      store_row<T>(this->row(node), Row<T>{});
+      store_row<T>(at_node(this->base, place), fresh(node));
     });
   }
-  [[gnu::always_inline]] inline Row<T, NV> start(std::int32_t node, std::int64_t slot) const {
+  [[gnu::always_inline]] inline Row<T> start(std::int32_t node, std::int64_t slot) const {
     return this->base ? this->base_row(slot) : fresh(node);
   }
-  Row<T, NV> fresh(std::int32_t node) const {
+  Row<T> fresh(std::int32_t node) const {
     const std::int32_t column = this->p.input_row[node];
-    Row<T, NV> z = {};
-    if (column >= 0) z = load_row<T, NV>(at_node(drive, column));
+    Row<T> z = {};
+    if (column >= 0) z = load_row<T>(at_node(drive, column));
     if (args.bias)
-      for (int v = 0; v < NV; ++v) z.v[v] += args.bias[node];
+      for (int v = 0; v < kVectors; ++v) z.v[v] += args.bias[node];
     return z;
   }
-  void apply(std::int32_t node, bool last, Row<T, NV>& z) const {
+  void apply(std::int32_t node, bool last, Row<T>& z) const {
     const std::int32_t code = this->p.activation[node];
     if (code == kRelu) {
       const Vec<T> zero = {};
-      for (int v = 0; v < NV; ++v) z.v[v] = z.v[v] < zero ? zero : z.v[v];
+      for (int v = 0; v < kVectors; ++v) z.v[v] = z.v[v] < zero ? zero : z.v[v];
+    } else if (code == kTanh) {
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) z.v[v] = hyperbolic_tangent<T>(z.v[v]);
     } else if (code != kIdentity) {
-      activate_row<T, NV>(code, args.leak, z, last && slope ? at_node(slope, node) : nullptr);
+      activate_row<T>(code, args.leak, z, last && slope ? at_node(slope, node) : nullptr);
     }
   }
   template <class Finish>
   void visit(const Panel& panel, bool last, Finish&& finish) const {
-    visit_panel<T, NV>(*this, this->walk, panel, this->p.block, args.weight,
+    visit_panel<T>(*this, this->walk, panel, this->p.block, args.weight,
                        static_cast<const T*>(this->rows),
-                       [&](std::int32_t node, std::int64_t, Row<T, NV>& z) {
+                       [&](std::int32_t node, std::int64_t, Row<T>& z) {
                          apply(node, last, z);
                          finish(node, z);
                        });
@@ -190,24 +165,23 @@ struct ForwardProblem : Problem<T, NV> {
 
 template <class T>
 void forward(const ForwardArgs<T>& args, std::int64_t chunk) {
-  constexpr int NV = kVectors;
   const FlushDenormals flush;
   const Program& p = *args.program;
   const Share<T> share(p, args.batch, chunk);
   T* drive = scratch<T>(static_cast<std::int64_t>(p.num_inputs) * kLanes<T>);
   to_lanes<T>(args.drive + share.begin * p.num_inputs, p.num_inputs, share.samples, drive);
-  ForwardProblem<T, NV> problem{{p, p.forward, args.state + share.offset},
+  ForwardProblem<T> problem{{p, p.forward, args.state + share.offset},
                                       args,
                                       drive,
                                       args.slope ? args.slope + share.offset : nullptr};
-  walk_segments<T, NV>(problem, p.forward, args.tolerance, args.max_sweeps, share.begin,
-                       share.samples, lane_mask<T, NV>(share.samples, nullptr), args.report);
+  walk_segments<T>(problem, p.forward, args.tolerance, args.max_sweeps, share.begin,
+                       share.samples, lane_mask<T>(share.samples, nullptr), args.report);
   from_lanes<T>(problem.rows, p.outputs.data(), p.num_outputs, share.samples,
                 args.output + share.begin * p.num_outputs);
 }
 
-template <class T, int NV>
-struct AdjointProblem : Problem<T, NV> {
+template <class T>
+struct AdjointProblem : Problem<T> {
   const AdjointArgs<T>& args;
   const T* grad_output;
   const T* state;
@@ -220,28 +194,28 @@ struct AdjointProblem : Problem<T, NV> {
     const Panel& end = last[-1];
     factor = scratch<T, 2>(static_cast<std::int64_t>(end.first + end.rows - first->first) *
                            this->p.block * kLanes<T>);
-    Problem<T, NV>::enter(first, last, [&](std::int32_t node, std::int64_t place) {
-      store_row<T, NV>(this->row(node), Row<T, NV>{});
-      store_row<T, NV>(at_node(this->base, place), fresh(node));
-      Row<T, NV> one;
-      for (int v = 0; v < NV; ++v) one.v[v] = splat<T>(T(1));
+    Problem<T>::enter(first, last, [&](std::int32_t node, std::int64_t place) {
+      store_row<T>(this->row(node), Row<T>{});
+      store_row<T>(at_node(this->base, place), fresh(node));
+      Row<T> one;
+      for (int v = 0; v < kVectors; ++v) one.v[v] = splat<T>(T(1));
       apply(node, one);
-      store_row<T, NV>(at_node(factor, place), one);
+      store_row<T>(at_node(factor, place), one);
     });
   }
-  [[gnu::always_inline]] inline Row<T, NV> start(std::int32_t node, std::int64_t slot) const {
+  [[gnu::always_inline]] inline Row<T> start(std::int32_t node, std::int64_t slot) const {
     return this->base ? this->base_row(slot) : fresh(node);
   }
-  Row<T, NV> fresh(std::int32_t node) const {
+  Row<T> fresh(std::int32_t node) const {
     const std::int32_t column = this->p.output_row[node];
-    return column >= 0 ? load_row<T, NV>(at_node(grad_output, column)) : Row<T, NV>{};
+    return column >= 0 ? load_row<T>(at_node(grad_output, column)) : Row<T>{};
   }
   // dL/dz = f'(z) dL/da
-  void apply(std::int32_t node, Row<T, NV>& l) const {
+  void apply(std::int32_t node, Row<T>& l) const {
     const std::int32_t code = this->p.activation[node];
     const T* a = at_node(state, node);
     if (code == kIdentity) return;
-    for (int v = 0; v < NV; ++v) {
+    for (int v = 0; v < kVectors; ++v) {
       if (code == kRelu) {
         l.v[v] = load<T>(a + v * kWidth<T>) > T(0) ? l.v[v] : Vec<T>{};
       } else if (needs_slope(code)) {
@@ -253,12 +227,12 @@ struct AdjointProblem : Problem<T, NV> {
   }
   template <class Finish>
   void visit(const Panel& panel, bool, Finish&& finish) const {
-    visit_panel<T, NV>(*this, this->walk, panel, this->p.block, args.weight,
+    visit_panel<T>(*this, this->walk, panel, this->p.block, args.weight,
                        static_cast<const T*>(this->rows),
-                       [&](std::int32_t node, std::int64_t slot, Row<T, NV>& l) {
+                       [&](std::int32_t node, std::int64_t slot, Row<T>& l) {
                          if (this->base) {
                            const T* f = at_node(factor, slot - this->base_slot);
-                           for (int v = 0; v < NV; ++v) l.v[v] *= load<T>(f + v * kWidth<T>);
+                           for (int v = 0; v < kVectors; ++v) l.v[v] *= load<T>(f + v * kWidth<T>);
                          } else {
                            apply(node, l);
                          }
@@ -271,7 +245,6 @@ struct AdjointProblem : Problem<T, NV> {
 
 template <class T>
 void adjoint(const AdjointArgs<T>& args, std::int64_t chunk) {
-  constexpr int NV = kVectors;
   const FlushDenormals flush;
   const Program& p = *args.program;
   const Share<T> share(p, args.batch, chunk);
@@ -279,20 +252,20 @@ void adjoint(const AdjointArgs<T>& args, std::int64_t chunk) {
   to_lanes<T>(args.grad_output + share.begin * p.num_outputs, p.num_outputs, share.samples,
               grad_output);
   const bool gather = p.has_cycles;
-  AdjointProblem<T, NV> problem{
+  AdjointProblem<T> problem{
       {p, gather ? p.backward : p.forward, args.delta + share.offset},
       args,
       grad_output,
       args.state + share.offset,
       args.slope ? args.slope + share.offset : nullptr};
   // Samples without a solution are left out, so that their values reach no weight.
-  const RowMask<T, NV> alive = lane_mask<T, NV>(
+  const RowMask<T> alive = lane_mask<T>(
       share.samples, args.converged ? args.converged + share.begin : nullptr);
   if (gather) {
-    walk_segments<T, NV>(problem, p.backward, args.tolerance, args.max_sweeps, share.begin,
+    walk_segments<T>(problem, p.backward, args.tolerance, args.max_sweeps, share.begin,
                          share.samples, alive, args.report);
   } else {
-    scatter_all<T, NV>(problem, alive);
+    scatter_all<T>(problem, alive);
   }
   if (args.grad_drive)
     from_lanes<T>(problem.rows, p.inputs.data(), p.num_inputs, share.samples,

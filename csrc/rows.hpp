@@ -1,30 +1,30 @@
 // Rows of a state, and the loop that gathers a node's neighbours. Included inside the namespace of
 // one instruction set.
 
-// Part of a chunk's lanes of one node: NV vectors.
-template <class T, int NV>
+// A node's lanes in one chunk.
+template <class T>
 struct Row {
-  Vec<T> v[NV];
+  Vec<T> v[kVectors];
 };
-template <class T, int NV>
+template <class T>
 struct RowMask {
-  Mask<T> v[NV];
+  Mask<T> v[kVectors];
 };
 
-template <class T, int NV>
-inline Row<T, NV> load_row(const T* p) {
-  Row<T, NV> r;
-  for (int v = 0; v < NV; ++v) r.v[v] = load<T>(p + v * kWidth<T>);
+template <class T>
+inline Row<T> load_row(const T* p) {
+  Row<T> r;
+  for (int v = 0; v < kVectors; ++v) r.v[v] = load<T>(p + v * kWidth<T>);
   return r;
 }
-template <class T, int NV>
-inline void store_row(T* p, const Row<T, NV>& r) {
-  for (int v = 0; v < NV; ++v) store<T>(p + v * kWidth<T>, r.v[v]);
+template <class T>
+inline void store_row(T* p, const Row<T>& r) {
+  for (int v = 0; v < kVectors; ++v) store<T>(p + v * kWidth<T>, r.v[v]);
 }
-template <class T, int NV>
-inline Row<T, NV> keep(const RowMask<T, NV>& mask, const Row<T, NV>& r) {
-  Row<T, NV> out;
-  for (int v = 0; v < NV; ++v) out.v[v] = mask.v[v] ? r.v[v] : Vec<T>{};
+template <class T>
+inline Row<T> keep(const RowMask<T>& mask, const Row<T>& r) {
+  Row<T> out;
+  for (int v = 0; v < kVectors; ++v) out.v[v] = mask.v[v] ? r.v[v] : Vec<T>{};
   return out;
 }
 template <class T>
@@ -32,33 +32,33 @@ inline T* at_node(T* rows, std::int64_t node) {
   return rows + node * kLanes<std::remove_const_t<T>>;
 }
 
-template <class T, int NV>
-inline bool any(const RowMask<T, NV>& m) {
+template <class T>
+inline bool any(const RowMask<T>& m) {
   Mask<T> all = {};
-  for (int v = 0; v < NV; ++v) all |= m.v[v];
+  for (int v = 0; v < kVectors; ++v) all |= m.v[v];
   typename VectorOf<T>::Int found = 0;
   for (int i = 0; i < kWidth<T>; ++i) found |= all[i];
   return found != 0;
 }
-template <class T, int NV>
-inline typename VectorOf<T>::Int& lane(RowMask<T, NV>& m, int s) {
+template <class T>
+inline typename VectorOf<T>::Int& lane(RowMask<T>& m, int s) {
   return reinterpret_cast<typename VectorOf<T>::Int*>(&m)[s];
 }
-template <class T, int NV>
-inline typename VectorOf<T>::Int lane(const RowMask<T, NV>& m, int s) {
+template <class T>
+inline typename VectorOf<T>::Int lane(const RowMask<T>& m, int s) {
   return reinterpret_cast<const typename VectorOf<T>::Int*>(&m)[s];
 }
-template <class T, int NV>
-inline T lane(const Row<T, NV>& r, int s) {
+template <class T>
+inline T lane(const Row<T>& r, int s) {
   return reinterpret_cast<const T*>(&r)[s];
 }
 
-// Which lanes of a part hold samples that take part.
-template <class T, int NV>
-RowMask<T, NV> lane_mask(int samples, const std::uint8_t* allowed) {
-  RowMask<T, NV> m = {};
+// Which lanes of a chunk hold samples that take part.
+template <class T>
+RowMask<T> lane_mask(int samples, const std::uint8_t* allowed) {
+  RowMask<T> m = {};
   for (int s = 0; s < samples; ++s)
-    if (!allowed || allowed[s]) lane<T, NV>(m, s) = -1;
+    if (!allowed || allowed[s]) lane<T>(m, s) = -1;
   return m;
 }
 
@@ -73,24 +73,24 @@ constexpr int kUnroll = std::max(1, kAccumulators / (R * kVectors));
 
 // sum[r] += sum_k weight[r][...] * values[neighbour k], where each neighbour is a block of S nodes
 // (S = 0: `block` nodes) and the weights of neighbour k stand at k times the square of that.
-template <class T, int NV, int R, int S>
-[[gnu::always_inline]] inline void gather(Row<T, NV>* sum, const T* values,
+template <class T, int R, int S>
+[[gnu::always_inline]] inline void gather(Row<T>* sum, const T* values,
                                           const std::int32_t* neighbour, std::int32_t count,
                                           const T* const* weight, int block) {
   constexpr int U = S == 1 ? kUnroll<R> : 1;
   const int width = S ? S : block;
   const std::int64_t step = static_cast<std::int64_t>(width) * width;
   // Every inner loop is unrolled at once, or the compiler keeps the accumulators in memory.
-  Vec<T> part[U][R][NV];
+  Vec<T> part[U][R][kVectors];
   NERVURE_UNROLL for (int u = 0; u < U; ++u)
     NERVURE_UNROLL for (int r = 0; r < R; ++r)
-      NERVURE_UNROLL for (int v = 0; v < NV; ++v) part[u][r][v] = Vec<T>{};
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) part[u][r][v] = Vec<T>{};
   auto add = [&](int u, std::int32_t k) __attribute__((always_inline)) {
     const T* x = at_node(values, static_cast<std::int64_t>(neighbour[k]) * width);
     for (int s = 0; s < width; ++s, x += kLanes<T>)
       NERVURE_UNROLL for (int r = 0; r < R; ++r) {
         const T w = weight[r][k * step + s];
-        NERVURE_UNROLL for (int v = 0; v < NV; ++v)
+        NERVURE_UNROLL for (int v = 0; v < kVectors; ++v)
           part[u][r][v] += w * load<T>(x + v * kWidth<T>);
       }
   };
@@ -100,16 +100,16 @@ template <class T, int NV, int R, int S>
   for (; k < count; ++k) add(0, k);
   NERVURE_UNROLL for (int u = 0; u < U; ++u)
     NERVURE_UNROLL for (int r = 0; r < R; ++r)
-      NERVURE_UNROLL for (int v = 0; v < NV; ++v) sum[r].v[v] += part[u][r][v];
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) sum[r].v[v] += part[u][r][v];
 }
 
 // R members of a panel: gathers for each and hands it to finish(node, place in the order of the
 // walk, sum), one after the other. A member's
 // neighbours beyond the shared ones may be members before it, so each is finished before the next.
-template <class T, int NV, int R, class Problem, class Finish>
+template <class T, int R, class Problem, class Finish>
 inline void visit_rows(const Problem& problem, const Walk& walk, std::int32_t position,
                        std::int32_t shared, const T* weights, const T* values, Finish&& finish) {
-  Row<T, NV> sum[R];
+  Row<T> sum[R];
   const T* weight[R];
   std::int32_t begin[R], node[R];
   for (int r = 0; r < R; ++r) {
@@ -118,22 +118,22 @@ inline void visit_rows(const Problem& problem, const Walk& walk, std::int32_t po
     weight[r] = weights + begin[r];
     sum[r] = problem.start(node[r], position + r);
   }
-  gather<T, NV, R, 1>(sum, values, walk.neighbours + begin[0], shared, weight, 1);
+  gather<T, R, 1>(sum, values, walk.neighbours + begin[0], shared, weight, 1);
   for (int r = 0; r < R; ++r) {
     const std::int32_t rest = begin[r] + shared, end = walk.indptr[node[r] + 1];
     if (rest < end) {
       const T* tail[1] = {weights + rest};
-      gather<T, NV, 1, 1>(sum + r, values, walk.neighbours + rest, end - rest, tail, 1);
+      gather<T, 1, 1>(sum + r, values, walk.neighbours + rest, end - rest, tail, 1);
     }
     finish(node[r], position + r, sum[r]);
   }
 }
 
 // R nodes of a block, starting with its row `row`; its blocks of weights are [row][neighbour].
-template <class T, int NV, int R, int S, class Problem, class Finish>
+template <class T, int R, int S, class Problem, class Finish>
 inline void visit_block_rows(const Problem& problem, const Walk& walk, std::int32_t position, int block,
                              int row, const T* weights, const T* values, Finish&& finish) {
-  Row<T, NV> sum[R];
+  Row<T> sum[R];
   const T* weight[R];
   const std::int64_t step = static_cast<std::int64_t>(block) * block;
   const std::int32_t index = walk.order[position];
@@ -143,38 +143,38 @@ inline void visit_block_rows(const Problem& problem, const Walk& walk, std::int3
     sum[r] = problem.start(first + r, slot + r);
     weight[r] = weights + begin * step + static_cast<std::int64_t>(row + r) * block;
   }
-  gather<T, NV, R, S>(sum, values, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
+  gather<T, R, S>(sum, values, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
                       block);
   for (int r = 0; r < R; ++r) finish(first + r, slot + r, sum[r]);
 }
 
-template <class T, int NV, int S, class Problem, class Finish>
+template <class T, int S, class Problem, class Finish>
 inline void visit_block(const Problem& problem, const Walk& walk, std::int32_t position, int block,
                         const T* weights, const T* values, Finish&& finish) {
   int row = 0;
   constexpr int most = std::min(4, kRowsAtOnce);
   for (; row + most <= block; row += most)
-    visit_block_rows<T, NV, most, S>(problem, walk, position, block, row, weights, values, finish);
+    visit_block_rows<T, most, S>(problem, walk, position, block, row, weights, values, finish);
   if constexpr (most > 2)
     if (row + 2 <= block) {
-      visit_block_rows<T, NV, 2, S>(problem, walk, position, block, row, weights, values, finish);
+      visit_block_rows<T, 2, S>(problem, walk, position, block, row, weights, values, finish);
       row += 2;
     }
   for (; row < block; ++row)
-    visit_block_rows<T, NV, 1, S>(problem, walk, position, block, row, weights, values, finish);
+    visit_block_rows<T, 1, S>(problem, walk, position, block, row, weights, values, finish);
 }
 
 // All members of a panel. Blocks have no edges inside, so their rows do not wait for each other.
-template <class T, int NV, class Problem, class Finish>
+template <class T, class Problem, class Finish>
 inline void visit_panel(const Problem& problem, const Walk& walk, const Panel& panel, int block,
                         const T* weights, const T* values, Finish&& finish) {
   if (block > 1) {
     if (block == 2) {
-      visit_block<T, NV, 2>(problem, walk, panel.first, block, weights, values, finish);
+      visit_block<T, 2>(problem, walk, panel.first, block, weights, values, finish);
     } else if (block == 4) {
-      visit_block<T, NV, 4>(problem, walk, panel.first, block, weights, values, finish);
+      visit_block<T, 4>(problem, walk, panel.first, block, weights, values, finish);
     } else {
-      visit_block<T, NV, 0>(problem, walk, panel.first, block, weights, values, finish);
+      visit_block<T, 0>(problem, walk, panel.first, block, weights, values, finish);
     }
     return;
   }
@@ -182,13 +182,13 @@ inline void visit_panel(const Problem& problem, const Walk& walk, const Panel& p
   const std::int32_t end = panel.first + panel.rows;
   if constexpr (kRowsAtOnce >= 8)
     for (; at + 8 <= end; at += 8)
-      visit_rows<T, NV, 8>(problem, walk, at, panel.shared, weights, values, finish);
+      visit_rows<T, 8>(problem, walk, at, panel.shared, weights, values, finish);
   if constexpr (kRowsAtOnce >= 4)
     for (; at + 4 <= end; at += 4)
-      visit_rows<T, NV, 4>(problem, walk, at, panel.shared, weights, values, finish);
+      visit_rows<T, 4>(problem, walk, at, panel.shared, weights, values, finish);
   if constexpr (kRowsAtOnce >= 2)
     for (; at + 2 <= end; at += 2)
-      visit_rows<T, NV, 2>(problem, walk, at, panel.shared, weights, values, finish);
+      visit_rows<T, 2>(problem, walk, at, panel.shared, weights, values, finish);
   for (; at < end; ++at)
-    visit_rows<T, NV, 1>(problem, walk, at, panel.shared, weights, values, finish);
+    visit_rows<T, 1>(problem, walk, at, panel.shared, weights, values, finish);
 }

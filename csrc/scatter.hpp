@@ -2,112 +2,112 @@
 // its sources along the incoming lists. Included inside the namespace of one instruction set.
 
 // delta[source] += sum_r weight[r] * d[r] for the common sources of R targets.
-template <class T, int NV, int R>
-[[gnu::always_inline]] inline void push(const Row<T, NV>* d, T* rows, const std::int32_t* neighbour,
+template <class T, int R>
+[[gnu::always_inline]] inline void push(const Row<T>* d, T* rows, const std::int32_t* neighbour,
                                         std::int32_t count, const T* const* weight, int block) {
   const std::int64_t step = static_cast<std::int64_t>(block) * block;
   for (std::int32_t k = 0; k < count; ++k) {
     T* to = at_node(rows, static_cast<std::int64_t>(neighbour[k]) * block);
     for (int s = 0; s < block; ++s, to += kLanes<T>) {
-      Vec<T> sum[NV];
-      NERVURE_UNROLL for (int v = 0; v < NV; ++v) sum[v] = load<T>(to + v * kWidth<T>);
+      Vec<T> sum[kVectors];
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) sum[v] = load<T>(to + v * kWidth<T>);
       NERVURE_UNROLL for (int r = 0; r < R; ++r) {
         const T w = weight[r][k * step + s];
-        NERVURE_UNROLL for (int v = 0; v < NV; ++v) sum[v] += w * d[r].v[v];
+        NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) sum[v] += w * d[r].v[v];
       }
-      NERVURE_UNROLL for (int v = 0; v < NV; ++v) store<T>(to + v * kWidth<T>, sum[v]);
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) store<T>(to + v * kWidth<T>, sum[v]);
     }
   }
 }
 
-template <class T, int NV, int R>
-inline void scatter_rows(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
+template <class T, int R>
+inline void scatter_rows(const AdjointProblem<T>& problem, const RowMask<T>& alive,
                          const std::int32_t* node, std::int32_t shared, bool stop) {
   const Walk& walk = problem.walk;
-  Row<T, NV> d[R];
+  Row<T> d[R];
   const T* weight[R];
   // The last first: its own sources may be members before it.
   for (int r = R - 1; r >= 0; --r) {
-    d[r] = load_row<T, NV>(problem.row(node[r]));
+    d[r] = load_row<T>(problem.row(node[r]));
     problem.apply(node[r], d[r]);
-    d[r] = keep<T, NV>(alive, d[r]);
-    store_row<T, NV>(problem.row(node[r]), d[r]);
+    d[r] = keep<T>(alive, d[r]);
+    store_row<T>(problem.row(node[r]), d[r]);
     if (stop) continue;
     const std::int32_t begin = walk.indptr[node[r]], rest = begin + shared;
     weight[r] = problem.args.weight + begin;
     const T* tail[1] = {problem.args.weight + rest};
-    push<T, NV, 1>(d + r, problem.rows, walk.neighbours + rest, walk.indptr[node[r] + 1] - rest,
+    push<T, 1>(d + r, problem.rows, walk.neighbours + rest, walk.indptr[node[r] + 1] - rest,
                    tail, 1);
   }
   if (stop) return;
-  push<T, NV, R>(d, problem.rows, walk.neighbours + walk.indptr[node[0]], shared, weight, 1);
+  push<T, R>(d, problem.rows, walk.neighbours + walk.indptr[node[0]], shared, weight, 1);
 }
 
 // R rows of a block from `row` on; blocks have no edges inside, so their order does not matter.
-template <class T, int NV, int R>
-inline void scatter_block_rows(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
+template <class T, int R>
+inline void scatter_block_rows(const AdjointProblem<T>& problem, const RowMask<T>& alive,
                                std::int32_t index, int row, bool stop) {
   const Walk& walk = problem.walk;
   const int block = problem.p.block;
   const std::int64_t step = static_cast<std::int64_t>(block) * block;
   const std::int32_t begin = walk.indptr[index];
-  Row<T, NV> d[R];
+  Row<T> d[R];
   const T* weight[R];
   for (int r = 0; r < R; ++r) {
     const std::int32_t node = index * block + row + r;
-    d[r] = load_row<T, NV>(problem.row(node));
+    d[r] = load_row<T>(problem.row(node));
     problem.apply(node, d[r]);
-    d[r] = keep<T, NV>(alive, d[r]);
-    store_row<T, NV>(problem.row(node), d[r]);
+    d[r] = keep<T>(alive, d[r]);
+    store_row<T>(problem.row(node), d[r]);
     weight[r] = problem.args.weight + begin * step + static_cast<std::int64_t>(row + r) * block;
   }
   if (stop) return;
-  push<T, NV, R>(d, problem.rows, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
+  push<T, R>(d, problem.rows, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
                  block);
 }
 
-template <class T, int NV>
-inline void scatter_block(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
+template <class T>
+inline void scatter_block(const AdjointProblem<T>& problem, const RowMask<T>& alive,
                           std::int32_t index, bool stop) {
   const int block = problem.p.block;
   int row = 0;
   if constexpr (kRowsAtOnce >= 4)
     for (; row + 4 <= block; row += 4)
-      scatter_block_rows<T, NV, 4>(problem, alive, index, row, stop);
+      scatter_block_rows<T, 4>(problem, alive, index, row, stop);
   if constexpr (kRowsAtOnce >= 2)
     for (; row + 2 <= block; row += 2)
-      scatter_block_rows<T, NV, 2>(problem, alive, index, row, stop);
-  for (; row < block; ++row) scatter_block_rows<T, NV, 1>(problem, alive, index, row, stop);
+      scatter_block_rows<T, 2>(problem, alive, index, row, stop);
+  for (; row < block; ++row) scatter_block_rows<T, 1>(problem, alive, index, row, stop);
 }
 
-template <class T, int NV>
-inline void scatter_panel(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive,
+template <class T>
+inline void scatter_panel(const AdjointProblem<T>& problem, const RowMask<T>& alive,
                           const Panel& panel) {
   const std::int32_t* node = problem.walk.order + panel.first;
   const bool stop = panel.only_inputs && !problem.p.input_bias && !problem.args.grad_drive;
   if (problem.p.block > 1) {
-    scatter_block<T, NV>(problem, alive, *node, stop);
+    scatter_block<T>(problem, alive, *node, stop);
     return;
   }
   std::int32_t left = panel.rows;
   if constexpr (kRowsAtOnce >= 8)
     for (; left >= 8; left -= 8)
-      scatter_rows<T, NV, 8>(problem, alive, node + left - 8, panel.shared, stop);
+      scatter_rows<T, 8>(problem, alive, node + left - 8, panel.shared, stop);
   if constexpr (kRowsAtOnce >= 4)
     for (; left >= 4; left -= 4)
-      scatter_rows<T, NV, 4>(problem, alive, node + left - 4, panel.shared, stop);
+      scatter_rows<T, 4>(problem, alive, node + left - 4, panel.shared, stop);
   if constexpr (kRowsAtOnce >= 2)
     for (; left >= 2; left -= 2)
-      scatter_rows<T, NV, 2>(problem, alive, node + left - 2, panel.shared, stop);
-  for (; left > 0; --left) scatter_rows<T, NV, 1>(problem, alive, node + left - 1, panel.shared, stop);
+      scatter_rows<T, 2>(problem, alive, node + left - 2, panel.shared, stop);
+  for (; left > 0; --left) scatter_rows<T, 1>(problem, alive, node + left - 1, panel.shared, stop);
 }
 
-template <class T, int NV>
-void scatter_all(const AdjointProblem<T, NV>& problem, const RowMask<T, NV>& alive) {
+template <class T>
+void scatter_all(const AdjointProblem<T>& problem, const RowMask<T>& alive) {
   const Program& p = problem.p;
   for (std::int32_t node = 0; node < p.nodes; ++node)
-    store_row<T, NV>(problem.row(node), problem.fresh(node));
+    store_row<T>(problem.row(node), problem.fresh(node));
   const std::vector<Panel>& panels = p.forward.panels;
   for (auto panel = panels.rbegin(); panel != panels.rend(); ++panel)
-    scatter_panel<T, NV>(problem, alive, *panel);
+    scatter_panel<T>(problem, alive, *panel);
 }

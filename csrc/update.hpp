@@ -31,12 +31,24 @@ void list_row(const T* row, std::int32_t nodes, std::int32_t skip, T hint, Candi
   }
 }
 
-template <class T>
-inline T decayed(const DenseUpdateArgs<T>& args, T w, T r) {
-  const T s = args.strength * r;
-  if (args.form == 1) return w / (T(1) + s);
-  if (args.form == 2) return w * std::max(T(0), T(1) - s);
-  return args.form == 3 ? w * (T(1) - s) : w;
+// Weight w after the decay s = strength x r of the chosen form (DenseUpdateArgs::form).
+template <int form, class T>
+[[gnu::always_inline]] inline T decayed(T w, T s) {
+  if constexpr (form == 1) return w / (T(1) + s);
+  if constexpr (form == 2) return w * (T(1) - s > T(0) ? T(1) - s : T(0));
+  if constexpr (form == 3) return w * (T(1) - s);
+  return w;
+}
+
+// Calls body with the form as a constant, so that its loops have no branch inside.
+template <class Body>
+inline void with_form(int form, Body&& body) {
+  switch (form) {
+    case 1: return body(std::integral_constant<int, 1>());
+    case 2: return body(std::integral_constant<int, 2>());
+    case 3: return body(std::integral_constant<int, 3>());
+    default: return body(std::integral_constant<int, 0>());
+  }
 }
 
 template <class T>
@@ -57,26 +69,20 @@ void update_row(const DenseUpdateArgs<T>& args, std::int32_t i, Candidates<T>& o
     const std::int32_t length = std::min(kStretch, n - begin);
     const T* size = args.size + begin;
     T* row = w + begin;
-    if (args.form == 1) {
-      for (std::int32_t j = 0; j < length; ++j)
-        buffer[j] = row[j] / (T(1) + args.strength * (scale * size[j]));
-    } else if (args.form == 2) {
-      for (std::int32_t j = 0; j < length; ++j) {
-        const T factor = T(1) - args.strength * (scale * size[j]);
-        buffer[j] = row[j] * (factor > T(0) ? factor : T(0));
+    with_form(args.form, [&](auto form) {
+      if constexpr (form == 0) {
+        std::memcpy(buffer, row, sizeof(T) * length);
+      } else {
+        for (std::int32_t j = 0; j < length; ++j)
+          buffer[j] = decayed<form>(row[j], args.strength * (scale * size[j]));
+        if (args.largest > T(0))
+          for (; edge < last_edge && args.sources[edge] < begin + length; ++edge) {
+            const std::int32_t j = args.sources[edge];
+            const T r = scale * args.size[j] * std::exp(std::abs(w[j]) / args.largest);
+            buffer[j - begin] = decayed<form>(w[j], args.strength * r);
+          }
       }
-    } else if (args.form == 3) {
-      for (std::int32_t j = 0; j < length; ++j)
-        buffer[j] = row[j] * (T(1) - args.strength * (scale * size[j]));
-    } else {
-      std::memcpy(buffer, row, sizeof(T) * length);
-    }
-    if (args.form && args.largest > T(0))
-      for (; edge < last_edge && args.sources[edge] < begin + length; ++edge) {
-        const std::int32_t j = args.sources[edge];
-        const T r = scale * args.size[j] * std::exp(std::abs(w[j]) / args.largest);
-        buffer[j - begin] = decayed<T>(args, w[j], r);
-      }
+    });
     if (i >= begin && i < begin + length) buffer[i - begin] = bias;
     const T sign = args.maximize ? T(-1) : T(1);
     const T rate = args.rate, factor = args.momentum_factor, undamped = args.undamped;

@@ -129,7 +129,29 @@ inline Vec<T> exponential(Vec<T> x) {
 
 template <class T>
 inline Vec<T> hyperbolic_tangent(Vec<T> x) {
-  constexpr T saturated = sizeof(T) == 4 ? T(10) : T(20);  // tanh rounds to 1 before
+  if constexpr (sizeof(T) == 4) {
+    // a P(a^2) / Q(a^2) on a = |x| <= 9.02, where tanh rounds to 1: a fit of least largest relative
+    // error (2.1e-8), rounded within 6 units in the last place. All coefficients are positive, so
+    // nothing cancels. Half the operations of the way by exp.
+    Vec<T> a = absolute<T>(x);
+    const Mask<T> sign = bits_of<T>(x) ^ bits_of<T>(a);
+    a = a > T(9.02) ? splat<T>(T(9.02)) : a;  // NaN passes through
+    const Vec<T> t = a * a;
+    Vec<T> p = splat<T>(T(1.3319299008907972e-08));
+    Vec<T> q = splat<T>(T(7.762117168068391e-07));
+    p = p * t + T(2.0583661489992657e-05);
+    q = q * t + T(0.0003283111431117881);
+    p = p * t + T(0.0034940462498627136);
+    q = q * t + T(0.025871118471632083);
+    p = p * t + T(0.13379728045653913);
+    q = q * t + T(0.4671304330477925);
+    p = p * t + T(1);
+    q = q * t + T(1);
+    Vec<T> y = a * p / q;
+    y = y > T(1) ? splat<T>(T(1)) : y;
+    return value_of<T>(bits_of<T>(y) | sign);
+  }
+  constexpr T saturated = T(20);  // tanh rounds to 1 before
   x = x > saturated ? splat<T>(saturated) : x;
   x = x < -saturated ? splat<T>(-saturated) : x;
   // tanh x = E / (E + 2) with E = exp(2x) - 1, formed without cancellation near zero.
