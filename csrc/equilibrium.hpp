@@ -15,12 +15,39 @@ inline T relative(T residual, T scale) {
   return residual == 0 ? residual : residual / scale;
 }
 
+// Takes a node's next value into its row where a lane is active, and keeps the largest change and
+// the largest value, as bits: a NaN stays the largest.
+template <class T, bool moving>
+struct Track {
+  T* rows;
+  RowMask<T> active, change, size;
+
+  [[gnu::always_inline]] inline void operator()(std::int32_t node, const Row<T>& next) {
+    T* row = at_node(rows, node);
+    NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) {
+      const Vec<T> old = load<T>(row + v * kWidth<T>);
+      change.v[v] = larger<T>(change.v[v], size_bits<T>(next.v[v] - old));
+      size.v[v] = larger<T>(size.v[v], size_bits<T>(moving ? next.v[v] : old));
+      if constexpr (moving)
+        store<T>(row + v * kWidth<T>, active.v[v] ? next.v[v] : old);
+    }
+  }
+};
+
+// Takes a node's value into its row where a lane is alive, zero elsewhere.
+template <class T>
+struct Store {
+  T* rows;
+  RowMask<T> alive;
+
+  [[gnu::always_inline]] inline void operator()(std::int32_t node, const Row<T>& next) {
+    store_row<T>(at_node(rows, node), keep<T>(alive, next));
+  }
+};
+
 // Iterates x_i <- next(i) over the nodes of one component (Gauss-Seidel) until, for every lane,
-// the true residual max_i |next(i) - x_i| / scale is within tolerance. `Problem` gives
-//   visit(panel, last, finish)  calls finish(node, next) for its nodes; last: in the checking pass
-//   row(node)                   where the node's row is stored
-//   floor()                     residuals count relative to the largest |x_i|, or to this if less
-// Lanes that do not get there are returned with active set.
+// the true residual max_i |next(i) - x_i| / scale is within tolerance, where scale is the largest
+// |x_i|, or problem.floor() if less. Lanes that do not get there are returned with active set.
 template <class T, class Problem>
 void solve_component(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
                      std::int32_t max_sweeps, const RowMask<T>& wanted, Lanes<T>& lanes) {
@@ -40,22 +67,12 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
   for (;;) {
     while (any<T>(lanes.active) && sweep < max_sweeps) {
       ++sweep;
-      // Largest change and largest value, as bits: a NaN stays the largest.
-      RowMask<T> change = {}, size = least;
-      for (const Panel* panel = first; panel < last; ++panel)
-        problem.visit(*panel, false, [&](std::int32_t node, const Row<T>& next) {
-          T* row = problem.row(node);
-          NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) {
-            const Vec<T> old = load<T>(row + v * kWidth<T>);
-            change.v[v] = larger<T>(change.v[v], size_bits<T>(next.v[v] - old));
-            size.v[v] = larger<T>(size.v[v], size_bits<T>(next.v[v]));
-            store<T>(row + v * kWidth<T>, lanes.active.v[v] ? next.v[v] : old);
-          }
-        });
+      Track<T, true> track{problem.rows, lanes.active, {}, least};
+      visit<T>(problem, first, last, false, track);
       Row<T> step, scale;
       for (int v = 0; v < kVectors; ++v) {
-        step.v[v] = value_of<T>(change.v[v]);
-        scale.v[v] = value_of<T>(size.v[v]);
+        step.v[v] = value_of<T>(track.change.v[v]);
+        scale.v[v] = value_of<T>(track.size.v[v]);
       }
       for (int v = 0; v < kVectors; ++v) {
         const Vec<T> bound = lanes.step_tolerance.v[v] * scale.v[v];
@@ -74,20 +91,12 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
     }
     if (!any<T>(lanes.pending)) break;
     // The true residual of the settled lanes, all rows held still.
-    RowMask<T> change = {}, size = least;
-    for (const Panel* panel = first; panel < last; ++panel)
-      problem.visit(*panel, true, [&](std::int32_t node, const Row<T>& next) {
-        const T* row = problem.row(node);
-        NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) {
-          const Vec<T> now = load<T>(row + v * kWidth<T>);
-          change.v[v] = larger<T>(change.v[v], size_bits<T>(next.v[v] - now));
-          size.v[v] = larger<T>(size.v[v], size_bits<T>(now));
-        }
-      });
+    Track<T, false> track{problem.rows, {}, {}, least};
+    visit<T>(problem, first, last, true, track);
     Row<T> worst, scale;
     for (int v = 0; v < kVectors; ++v) {
-      worst.v[v] = value_of<T>(change.v[v]);
-      scale.v[v] = value_of<T>(size.v[v]);
+      worst.v[v] = value_of<T>(track.change.v[v]);
+      scale.v[v] = value_of<T>(track.size.v[v]);
     }
     bool again = false;
     for (int v = 0; v < kVectors; ++v) {
@@ -124,12 +133,9 @@ void walk_segments(Problem& problem, const Walk& walk, T tolerance, std::int32_t
   const Panel* panels = walk.panels.data();
   for (const Segment& segment : walk.segments) {
     const Panel *first = panels + segment.first, *last = panels + segment.last;
-    const auto store = [&](std::int32_t node, const Row<T>& next) {
-      store_row<T>(problem.row(node), keep<T>(alive, next));
-    };
     if (segment.component < 0) {
-      for (const Panel* panel = first; panel < last; ++panel)
-        problem.visit(*panel, true, store);
+      Store<T> finish{problem.rows, alive};
+      visit<T>(problem, first, last, true, finish);
       continue;
     }
     problem.enter(first, last);

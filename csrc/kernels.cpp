@@ -92,74 +92,72 @@ template <class T>
 
 // While a component is solved, what its nodes start from stands in the order of the visits: a node
 // is visited many times, and its own row would be one more that is not next to the last.
-template <class T>
+template <class T, class Derived>
 struct Problem {
   const Program& p;
   const Walk& walk;
+  const T* weights;
   T* rows;
   T* base = nullptr;           // (component's nodes, lanes), or null outside of components
   std::int64_t base_slot = 0;  // the first one's place in the order
 
   T* row(std::int32_t node) const { return at_node(rows, node); }
-  Row<T> base_row(std::int64_t slot) const {
-    return load_row<T>(at_node(static_cast<const T*>(base), slot - base_slot));
+  [[gnu::always_inline]] inline Row<T> start(std::int32_t node, std::int64_t slot) const {
+    return base ? load_row<T>(at_node(base, slot - base_slot)) : self().fresh(node);
   }
-  // Calls each(node, number among the component's nodes), and remembers where they are.
-  template <class Each>
-  void enter(const Panel* first, const Panel* last, Each&& each) {
+  void enter(const Panel* first, const Panel* last) {
     base_slot = static_cast<std::int64_t>(first->first) * p.block;
     const std::int64_t end = static_cast<std::int64_t>(last[-1].first + last[-1].rows) * p.block;
     base = scratch<T, 1>((end - base_slot) * kLanes<T>);
-    for (std::int64_t slot = base_slot; slot < end; ++slot)
-      each(walk.order[slot / p.block] * p.block + static_cast<std::int32_t>(slot % p.block),
-           slot - base_slot);
+    self().reserve(end - base_slot);
+    for (std::int64_t slot = base_slot; slot < end; ++slot) {
+      const std::int32_t node = p.block == 1 ? walk.order[slot]
+                                             : walk.order[slot / p.block] * p.block +
+                                                   static_cast<std::int32_t>(slot % p.block);
+      store_row<T>(row(node), Row<T>{});
+      store_row<T>(at_node(base, slot - base_slot), self().fresh(node));
+      self().prepare(node, slot - base_slot);
+    }
   }
   void leave() { base = nullptr; }
+
+ private:
+  const Derived& self() const { return static_cast<const Derived&>(*this); }
+  Derived& self() { return static_cast<Derived&>(*this); }
 };
 
 template <class T>
-struct ForwardProblem : Problem<T> {
-  const ForwardArgs<T>& args;
+struct ForwardProblem : Problem<T, ForwardProblem<T>> {
+  const std::int32_t* activation;
+  const T* bias;
   const T* drive;
   T* slope;
+  T leak;
 
   T floor() const { return 1; }
-  void enter(const Panel* first, const Panel* last) {
-    Problem<T>::enter(first, last, [&](std::int32_t node, std::int64_t place) {
-      store_row<T>(this->row(node), Row<T>{});
-      store_row<T>(at_node(this->base, place), fresh(node));
-    });
-  }
-  [[gnu::always_inline]] inline Row<T> start(std::int32_t node, std::int64_t slot) const {
-    return this->base ? this->base_row(slot) : fresh(node);
-  }
+  void reserve(std::int64_t) {}
+  void prepare(std::int32_t, std::int64_t) {}
   Row<T> fresh(std::int32_t node) const {
     const std::int32_t column = this->p.input_row[node];
     Row<T> z = {};
     if (column >= 0) z = load_row<T>(at_node(drive, column));
-    if (args.bias)
-      for (int v = 0; v < kVectors; ++v) z.v[v] += args.bias[node];
+    if (bias)
+      for (int v = 0; v < kVectors; ++v) z.v[v] += bias[node];
     return z;
   }
-  void apply(std::int32_t node, bool last, Row<T>& z) const {
-    const std::int32_t code = this->p.activation[node];
+  [[gnu::always_inline]] inline void apply(std::int32_t node, std::int64_t, bool last,
+                                           Row<T>& z) const {
+    const std::int32_t code = activation[node];
     if (code == kRelu) {
       const Vec<T> zero = {};
-      for (int v = 0; v < kVectors; ++v) z.v[v] = z.v[v] < zero ? zero : z.v[v];
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) z.v[v] = z.v[v] < zero ? zero : z.v[v];
     } else if (code == kTanh) {
       NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) z.v[v] = hyperbolic_tangent<T>(z.v[v]);
     } else if (code != kIdentity) {
-      activate_row<T>(code, args.leak, z, last && slope ? at_node(slope, node) : nullptr);
+      Row<T> result = z;  // whose address is given away, so that z need not stand in memory
+      activate_row<T>(code, leak, result, last && slope ? at_node(slope, node) : nullptr);
+      z = result;
     }
-  }
-  template <class Finish>
-  void visit(const Panel& panel, bool last, Finish&& finish) const {
-    visit_panel<T>(*this, this->walk, panel, this->p.block, args.weight,
-                       static_cast<const T*>(this->rows),
-                       [&](std::int32_t node, std::int64_t, Row<T>& z) {
-                         apply(node, last, z);
-                         finish(node, z);
-                       });
   }
 };
 
@@ -170,10 +168,12 @@ void forward(const ForwardArgs<T>& args, std::int64_t chunk) {
   const Share<T> share(p, args.batch, chunk);
   T* drive = scratch<T>(static_cast<std::int64_t>(p.num_inputs) * kLanes<T>);
   to_lanes<T>(args.drive + share.begin * p.num_inputs, p.num_inputs, share.samples, drive);
-  ForwardProblem<T> problem{{p, p.forward, args.state + share.offset},
-                                      args,
-                                      drive,
-                                      args.slope ? args.slope + share.offset : nullptr};
+  ForwardProblem<T> problem{{p, p.forward, args.weight, args.state + share.offset},
+                            p.activation.data(),
+                            args.bias,
+                            drive,
+                            args.slope ? args.slope + share.offset : nullptr,
+                            args.leak};
   walk_segments<T>(problem, p.forward, args.tolerance, args.max_sweeps, share.begin,
                        share.samples, lane_mask<T>(share.samples, nullptr), args.report);
   from_lanes<T>(problem.rows, p.outputs.data(), p.num_outputs, share.samples,
@@ -181,37 +181,27 @@ void forward(const ForwardArgs<T>& args, std::int64_t chunk) {
 }
 
 template <class T>
-struct AdjointProblem : Problem<T> {
-  const AdjointArgs<T>& args;
+struct AdjointProblem : Problem<T, AdjointProblem<T>> {
   const T* grad_output;
   const T* state;
   const T* slope;
-
+  T leak;
   T* factor = nullptr;  // f'(z) in the order of the visits
 
   T floor() const { return 0; }
-  void enter(const Panel* first, const Panel* last) {
-    const Panel& end = last[-1];
-    factor = scratch<T, 2>(static_cast<std::int64_t>(end.first + end.rows - first->first) *
-                           this->p.block * kLanes<T>);
-    Problem<T>::enter(first, last, [&](std::int32_t node, std::int64_t place) {
-      store_row<T>(this->row(node), Row<T>{});
-      store_row<T>(at_node(this->base, place), fresh(node));
-      Row<T> one;
-      for (int v = 0; v < kVectors; ++v) one.v[v] = splat<T>(T(1));
-      apply(node, one);
-      store_row<T>(at_node(factor, place), one);
-    });
-  }
-  [[gnu::always_inline]] inline Row<T> start(std::int32_t node, std::int64_t slot) const {
-    return this->base ? this->base_row(slot) : fresh(node);
+  void reserve(std::int64_t count) { factor = scratch<T, 2>(count * kLanes<T>); }
+  void prepare(std::int32_t node, std::int64_t place) {
+    Row<T> one;
+    for (int v = 0; v < kVectors; ++v) one.v[v] = splat<T>(T(1));
+    times_slope(node, one);
+    store_row<T>(at_node(factor, place), one);
   }
   Row<T> fresh(std::int32_t node) const {
     const std::int32_t column = this->p.output_row[node];
     return column >= 0 ? load_row<T>(at_node(grad_output, column)) : Row<T>{};
   }
   // dL/dz = f'(z) dL/da
-  void apply(std::int32_t node, Row<T>& l) const {
+  void times_slope(std::int32_t node, Row<T>& l) const {
     const std::int32_t code = this->p.activation[node];
     const T* a = at_node(state, node);
     if (code == kIdentity) return;
@@ -221,23 +211,18 @@ struct AdjointProblem : Problem<T> {
       } else if (needs_slope(code)) {
         l.v[v] *= load<T>(at_node(slope, node) + v * kWidth<T>);
       } else {
-        l.v[v] *= slope_from_value<T>(code, load<T>(a + v * kWidth<T>), args.leak);
+        l.v[v] *= slope_from_value<T>(code, load<T>(a + v * kWidth<T>), leak);
       }
     }
   }
-  template <class Finish>
-  void visit(const Panel& panel, bool, Finish&& finish) const {
-    visit_panel<T>(*this, this->walk, panel, this->p.block, args.weight,
-                       static_cast<const T*>(this->rows),
-                       [&](std::int32_t node, std::int64_t slot, Row<T>& l) {
-                         if (this->base) {
-                           const T* f = at_node(factor, slot - this->base_slot);
-                           for (int v = 0; v < kVectors; ++v) l.v[v] *= load<T>(f + v * kWidth<T>);
-                         } else {
-                           apply(node, l);
-                         }
-                         finish(node, l);
-                       });
+  [[gnu::always_inline]] inline void apply(std::int32_t node, std::int64_t slot, bool,
+                                           Row<T>& l) const {
+    if (this->base) {
+      const T* f = at_node(factor, slot - this->base_slot);
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) l.v[v] *= load<T>(f + v * kWidth<T>);
+    } else {
+      times_slope(node, l);
+    }
   }
 };
 
@@ -253,11 +238,11 @@ void adjoint(const AdjointArgs<T>& args, std::int64_t chunk) {
               grad_output);
   const bool gather = p.has_cycles;
   AdjointProblem<T> problem{
-      {p, gather ? p.backward : p.forward, args.delta + share.offset},
-      args,
+      {p, gather ? p.backward : p.forward, args.weight, args.delta + share.offset},
       grad_output,
       args.state + share.offset,
-      args.slope ? args.slope + share.offset : nullptr};
+      args.slope ? args.slope + share.offset : nullptr,
+      args.leak};
   // Samples without a solution are left out, so that their values reach no weight.
   const RowMask<T> alive = lane_mask<T>(
       share.samples, args.converged ? args.converged + share.begin : nullptr);
@@ -265,7 +250,7 @@ void adjoint(const AdjointArgs<T>& args, std::int64_t chunk) {
     walk_segments<T>(problem, p.backward, args.tolerance, args.max_sweeps, share.begin,
                          share.samples, alive, args.report);
   } else {
-    scatter_all<T>(problem, alive);
+    scatter_all<T>(problem, alive, !p.input_bias && !args.grad_drive);
   }
   if (args.grad_drive)
     from_lanes<T>(problem.rows, p.inputs.data(), p.num_inputs, share.samples,

@@ -84,7 +84,8 @@ template <class T, int R, int S>
   Vec<T> part[U][R][kVectors];
   NERVURE_UNROLL for (int u = 0; u < U; ++u)
     NERVURE_UNROLL for (int r = 0; r < R; ++r)
-      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) part[u][r][v] = Vec<T>{};
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v)
+        part[u][r][v] = u == 0 ? sum[r].v[v] : Vec<T>{};
   auto add = [&](int u, std::int32_t k) __attribute__((always_inline)) {
     const T* x = at_node(values, static_cast<std::int64_t>(neighbour[k]) * width);
     for (int s = 0; s < width; ++s, x += kLanes<T>)
@@ -97,42 +98,59 @@ template <class T, int R, int S>
   std::int32_t k = 0;
   for (; k + U <= count; k += U)
     NERVURE_UNROLL for (int u = 0; u < U; ++u) add(u, k + u);
-  for (; k < count; ++k) add(0, k);
-  NERVURE_UNROLL for (int u = 0; u < U; ++u)
-    NERVURE_UNROLL for (int r = 0; r < R; ++r)
-      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) sum[r].v[v] += part[u][r][v];
+  // What is left goes to different accumulators too.
+  NERVURE_UNROLL for (int u = 1; u < U; ++u) {
+    if (k >= count) break;
+    add(u, k++);
+  }
+  NERVURE_UNROLL for (int apart = 1; apart < U; apart *= 2)
+    NERVURE_UNROLL for (int u = 0; u + apart < U; u += 2 * apart)
+      NERVURE_UNROLL for (int r = 0; r < R; ++r)
+        NERVURE_UNROLL for (int v = 0; v < kVectors; ++v)
+          part[u][r][v] += part[u + apart][r][v];
+  NERVURE_UNROLL for (int r = 0; r < R; ++r)
+    NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) sum[r].v[v] = part[0][r][v];
 }
 
-// R members of a panel: gathers for each and hands it to finish(node, place in the order of the
-// walk, sum), one after the other. A member's
-// neighbours beyond the shared ones may be members before it, so each is finished before the next.
+// A walk asks of its problem
+//   start(node, slot)              what a node's sum begins with; slot: its place in the order
+//   apply(node, slot, last, sum)   what becomes of the sum; last: in a pass whose values stay
+//   weights, rows                  of the edges, and of the neighbours
+// and hands node and result to finish(node, result), one after the other.
+
+// R members of a panel. A member's neighbours beyond the shared ones may be members before it, so
+// each is finished before the next.
 template <class T, int R, class Problem, class Finish>
-inline void visit_rows(const Problem& problem, const Walk& walk, std::int32_t position,
-                       std::int32_t shared, const T* weights, const T* values, Finish&& finish) {
+inline void visit_rows(const Problem& problem, std::int32_t position, std::int32_t shared, bool last,
+                       Finish&& finish) {
+  const Walk& walk = problem.walk;
   Row<T> sum[R];
   const T* weight[R];
   std::int32_t begin[R], node[R];
   for (int r = 0; r < R; ++r) {
     node[r] = walk.order[position + r];
     begin[r] = walk.indptr[node[r]];
-    weight[r] = weights + begin[r];
+    weight[r] = problem.weights + begin[r];
     sum[r] = problem.start(node[r], position + r);
   }
-  gather<T, R, 1>(sum, values, walk.neighbours + begin[0], shared, weight, 1);
+  gather<T, R, 1>(sum, problem.rows, walk.neighbours + begin[0], shared, weight, 1);
   for (int r = 0; r < R; ++r) {
     const std::int32_t rest = begin[r] + shared, end = walk.indptr[node[r] + 1];
     if (rest < end) {
-      const T* tail[1] = {weights + rest};
-      gather<T, 1, 1>(sum + r, values, walk.neighbours + rest, end - rest, tail, 1);
+      const T* tail[1] = {problem.weights + rest};
+      gather<T, 1, 1>(sum + r, problem.rows, walk.neighbours + rest, end - rest, tail, 1);
     }
-    finish(node[r], position + r, sum[r]);
+    problem.apply(node[r], position + r, last, sum[r]);
+    finish(node[r], sum[r]);
   }
 }
 
 // R nodes of a block, starting with its row `row`; its blocks of weights are [row][neighbour].
 template <class T, int R, int S, class Problem, class Finish>
-inline void visit_block_rows(const Problem& problem, const Walk& walk, std::int32_t position, int block,
-                             int row, const T* weights, const T* values, Finish&& finish) {
+inline void visit_block_rows(const Problem& problem, std::int32_t position, int row, bool last,
+                             Finish&& finish) {
+  const Walk& walk = problem.walk;
+  const int block = problem.p.block;
   Row<T> sum[R];
   const T* weight[R];
   const std::int64_t step = static_cast<std::int64_t>(block) * block;
@@ -141,54 +159,85 @@ inline void visit_block_rows(const Problem& problem, const Walk& walk, std::int3
   const std::int64_t slot = static_cast<std::int64_t>(position) * block + row;
   for (int r = 0; r < R; ++r) {
     sum[r] = problem.start(first + r, slot + r);
-    weight[r] = weights + begin * step + static_cast<std::int64_t>(row + r) * block;
+    weight[r] = problem.weights + begin * step + static_cast<std::int64_t>(row + r) * block;
   }
-  gather<T, R, S>(sum, values, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
-                      block);
-  for (int r = 0; r < R; ++r) finish(first + r, slot + r, sum[r]);
+  gather<T, R, S>(sum, problem.rows, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
+                  block);
+  for (int r = 0; r < R; ++r) {
+    problem.apply(first + r, slot + r, last, sum[r]);
+    finish(first + r, sum[r]);
+  }
 }
 
 template <class T, int S, class Problem, class Finish>
-inline void visit_block(const Problem& problem, const Walk& walk, std::int32_t position, int block,
-                        const T* weights, const T* values, Finish&& finish) {
+inline void visit_block(const Problem& problem, std::int32_t position, bool last, Finish&& finish) {
+  const int block = problem.p.block;
   int row = 0;
   constexpr int most = std::min(4, kRowsAtOnce);
   for (; row + most <= block; row += most)
-    visit_block_rows<T, most, S>(problem, walk, position, block, row, weights, values, finish);
+    visit_block_rows<T, most, S>(problem, position, row, last, finish);
   if constexpr (most > 2)
     if (row + 2 <= block) {
-      visit_block_rows<T, 2, S>(problem, walk, position, block, row, weights, values, finish);
+      visit_block_rows<T, 2, S>(problem, position, row, last, finish);
       row += 2;
     }
-  for (; row < block; ++row)
-    visit_block_rows<T, 1, S>(problem, walk, position, block, row, weights, values, finish);
+  for (; row < block; ++row) visit_block_rows<T, 1, S>(problem, position, row, last, finish);
 }
 
 // All members of a panel. Blocks have no edges inside, so their rows do not wait for each other.
 template <class T, class Problem, class Finish>
-inline void visit_panel(const Problem& problem, const Walk& walk, const Panel& panel, int block,
-                        const T* weights, const T* values, Finish&& finish) {
-  if (block > 1) {
-    if (block == 2) {
-      visit_block<T, 2>(problem, walk, panel.first, block, weights, values, finish);
-    } else if (block == 4) {
-      visit_block<T, 4>(problem, walk, panel.first, block, weights, values, finish);
-    } else {
-      visit_block<T, 0>(problem, walk, panel.first, block, weights, values, finish);
-    }
-    return;
+[[gnu::noinline]] void visit_panel(const Problem& problem, const Panel& panel, bool last,
+                                   Finish& finish) {
+  switch (problem.p.block) {
+    case 1: break;
+    case 2: return visit_block<T, 2>(problem, panel.first, last, finish);
+    case 4: return visit_block<T, 4>(problem, panel.first, last, finish);
+    default: return visit_block<T, 0>(problem, panel.first, last, finish);
   }
   std::int32_t at = panel.first;
   const std::int32_t end = panel.first + panel.rows;
   if constexpr (kRowsAtOnce >= 8)
-    for (; at + 8 <= end; at += 8)
-      visit_rows<T, 8>(problem, walk, at, panel.shared, weights, values, finish);
+    for (; at + 8 <= end; at += 8) visit_rows<T, 8>(problem, at, panel.shared, last, finish);
   if constexpr (kRowsAtOnce >= 4)
-    for (; at + 4 <= end; at += 4)
-      visit_rows<T, 4>(problem, walk, at, panel.shared, weights, values, finish);
+    for (; at + 4 <= end; at += 4) visit_rows<T, 4>(problem, at, panel.shared, last, finish);
   if constexpr (kRowsAtOnce >= 2)
-    for (; at + 2 <= end; at += 2)
-      visit_rows<T, 2>(problem, walk, at, panel.shared, weights, values, finish);
-  for (; at < end; ++at)
-    visit_rows<T, 1>(problem, walk, at, panel.shared, weights, values, finish);
+    for (; at + 2 <= end; at += 2) visit_rows<T, 2>(problem, at, panel.shared, last, finish);
+  for (; at < end; ++at) visit_rows<T, 1>(problem, at, panel.shared, last, finish);
+}
+
+// Nodes that share nothing with their neighbours in the order, from one position to another: most of
+// the work in irregular graphs. One loop without a call, on a copy of the problem and of what
+// finishes a node, so that both stay in registers.
+template <class T, class Problem, class Finish>
+[[gnu::noinline]] void visit_singles(const Problem& original, std::int32_t position,
+                                     std::int32_t end, bool last, Finish& finish) {
+  const Problem problem = original;
+  Finish own = finish;
+  const std::int32_t *order = problem.walk.order, *indptr = problem.walk.indptr;
+  const std::int32_t* neighbours = problem.walk.neighbours;
+  for (; position < end; ++position) {
+    const std::int32_t node = order[position], begin = indptr[node];
+    const T* weight[1] = {problem.weights + begin};
+    Row<T> sum = problem.start(node, position);
+    gather<T, 1, 1>(&sum, problem.rows, neighbours + begin, indptr[node + 1] - begin, weight, 1);
+    problem.apply(node, position, last, sum);
+    own(node, sum);
+  }
+  finish = own;
+}
+
+// All panels from `first` to the one before `end`.
+template <class T, class Problem, class Finish>
+void visit(const Problem& problem, const Panel* first, const Panel* end, bool last,
+           Finish& finish) {
+  while (first < end) {
+    const Panel* next = first + 1;
+    if (problem.p.block > 1 || first->rows > 1) {
+      visit_panel<T>(problem, *first, last, finish);
+    } else {
+      while (next < end && next->rows == 1) ++next;
+      visit_singles<T>(problem, first->first, next[-1].first + 1, last, finish);
+    }
+    first = next;
+  }
 }

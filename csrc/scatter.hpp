@@ -29,13 +29,13 @@ inline void scatter_rows(const AdjointProblem<T>& problem, const RowMask<T>& ali
   // The last first: its own sources may be members before it.
   for (int r = R - 1; r >= 0; --r) {
     d[r] = load_row<T>(problem.row(node[r]));
-    problem.apply(node[r], d[r]);
+    problem.times_slope(node[r], d[r]);
     d[r] = keep<T>(alive, d[r]);
     store_row<T>(problem.row(node[r]), d[r]);
     if (stop) continue;
     const std::int32_t begin = walk.indptr[node[r]], rest = begin + shared;
-    weight[r] = problem.args.weight + begin;
-    const T* tail[1] = {problem.args.weight + rest};
+    weight[r] = problem.weights + begin;
+    const T* tail[1] = {problem.weights + rest};
     push<T, 1>(d + r, problem.rows, walk.neighbours + rest, walk.indptr[node[r] + 1] - rest,
                    tail, 1);
   }
@@ -56,10 +56,10 @@ inline void scatter_block_rows(const AdjointProblem<T>& problem, const RowMask<T
   for (int r = 0; r < R; ++r) {
     const std::int32_t node = index * block + row + r;
     d[r] = load_row<T>(problem.row(node));
-    problem.apply(node, d[r]);
+    problem.times_slope(node, d[r]);
     d[r] = keep<T>(alive, d[r]);
     store_row<T>(problem.row(node), d[r]);
-    weight[r] = problem.args.weight + begin * step + static_cast<std::int64_t>(row + r) * block;
+    weight[r] = problem.weights + begin * step + static_cast<std::int64_t>(row + r) * block;
   }
   if (stop) return;
   push<T, R>(d, problem.rows, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
@@ -82,9 +82,9 @@ inline void scatter_block(const AdjointProblem<T>& problem, const RowMask<T>& al
 
 template <class T>
 inline void scatter_panel(const AdjointProblem<T>& problem, const RowMask<T>& alive,
-                          const Panel& panel) {
+                          const Panel& panel, bool stop_at_inputs) {
   const std::int32_t* node = problem.walk.order + panel.first;
-  const bool stop = panel.only_inputs && !problem.p.input_bias && !problem.args.grad_drive;
+  const bool stop = panel.only_inputs && stop_at_inputs;
   if (problem.p.block > 1) {
     scatter_block<T>(problem, alive, *node, stop);
     return;
@@ -102,12 +102,14 @@ inline void scatter_panel(const AdjointProblem<T>& problem, const RowMask<T>& al
   for (; left > 0; --left) scatter_rows<T, 1>(problem, alive, node + left - 1, panel.shared, stop);
 }
 
+// stop_at_inputs: nobody asks what reaches the pure inputs.
 template <class T>
-void scatter_all(const AdjointProblem<T>& problem, const RowMask<T>& alive) {
+void scatter_all(const AdjointProblem<T>& problem, const RowMask<T>& alive,
+                 bool stop_at_inputs) {
   const Program& p = problem.p;
   for (std::int32_t node = 0; node < p.nodes; ++node)
     store_row<T>(problem.row(node), problem.fresh(node));
   const std::vector<Panel>& panels = p.forward.panels;
   for (auto panel = panels.rbegin(); panel != panels.rend(); ++panel)
-    scatter_panel<T>(problem, alive, *panel);
+    scatter_panel<T>(problem, alive, *panel, stop_at_inputs);
 }
