@@ -199,7 +199,7 @@ void gradient_panel(const EdgeGradientArgs<T>& args, std::int64_t chunk, const P
   constexpr int R = kVectorBytes == 64 ? 2 : 1;  // two targets' deltas need half of 32 registers
   if (p.block == 1) {
     int r = 0;
-    for (; r + R <= panel.rows; r += R) {
+    for (; r + R <= panel.rows && panel.shared > 0; r += R) {
       const std::int32_t* node = p.forward.order + panel.first + r;
       gradient_of<T, R, G>(args, chunk, node, p.forward.indptr[node[0]], panel.shared, 0, 0);
     }

@@ -133,6 +133,7 @@ struct ForwardProblem : Problem<T, ForwardProblem<T>> {
   const T* drive;
   T* slope;
   T leak;
+  static constexpr bool pairs = true;
 
   T floor() const { return 1; }
   void reserve(std::int64_t) {}
@@ -187,6 +188,7 @@ struct AdjointProblem : Problem<T, AdjointProblem<T>> {
   const T* slope;
   T leak;
   T* factor = nullptr;  // f'(z) in the order of the visits
+  static constexpr bool pairs = false;
 
   T floor() const { return 0; }
   void reserve(std::int64_t count) { factor = scratch<T, 2>(count * kLanes<T>); }

@@ -22,8 +22,16 @@ std::int32_t common_beginning(const Walk& walk, std::int32_t a, std::int32_t b,
   return static_cast<std::int32_t>(std::mismatch(x, x + end, y).first - x);
 }
 
-// Cuts the walk's positions [begin, end) into panels, greedily.
-void cut_panels(Walk& walk, std::int32_t begin, std::int32_t end, bool join) {
+// Whether b does not read a, in the forward walk, whose lists rise.
+bool independent(const Walk& walk, std::int32_t a, std::int32_t b) {
+  return !std::binary_search(walk.neighbours + walk.indptr[b], walk.neighbours + walk.indptr[b + 1],
+                             a);
+}
+
+// Cuts the walk's positions [begin, end) into panels, greedily. Pairs are of use forward only: backward
+// no long chain of operations follows a sum, which another sum could hide.
+void cut_panels(Walk& walk, std::int32_t begin, std::int32_t end, bool join, bool pair) {
+  const std::size_t start = walk.panels.size();
   std::int32_t at = begin;
   while (at < end) {
     const std::int32_t node = walk.order[at];
@@ -36,8 +44,16 @@ void cut_panels(Walk& walk, std::int32_t begin, std::int32_t end, bool join) {
       panel.shared = shared;
       ++panel.rows;
     }
-    walk.panels.push_back(panel);
     at += panel.rows;
+    if (pair && panel.rows == 1 && walk.panels.size() > start) {
+      Panel& before = walk.panels.back();
+      if (before.rows == 1 && independent(walk, walk.order[before.first], node)) {
+        before.rows = 2;
+        before.shared = 0;
+        continue;
+      }
+    }
+    walk.panels.push_back(panel);
   }
 }
 
@@ -48,7 +64,7 @@ void cut_segments(Walk& walk, const std::vector<std::int32_t>& bounds, bool back
   walk.panels.reserve(bounds.back());
   auto add = [&](std::int32_t begin, std::int32_t end, std::int32_t component) {
     const auto first = static_cast<std::int32_t>(walk.panels.size());
-    cut_panels(walk, begin, end, join);
+    cut_panels(walk, begin, end, join, join && !backwards);
     walk.segments.push_back({first, static_cast<std::int32_t>(walk.panels.size()), component});
   };
   std::int32_t pending = -1;  // where a stretch of single nodes began

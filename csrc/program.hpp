@@ -18,7 +18,9 @@ inline bool needs_slope(std::int32_t activation) {
 }
 
 // Consecutive nodes of a walk whose neighbour lists begin alike: their common neighbours are loaded
-// once for all of them. No member is a common neighbour, because a node is not its own.
+// once for all of them. No member is a common neighbour, because a node is not its own. Or two nodes
+// with nothing in common, of which the second does not wait for the first (shared = 0): what one
+// waits for hides behind the other.
 struct Panel {
   std::int32_t first, rows, shared;  // position in the walk; members; length of the common beginning
   bool only_inputs = false;          // all neighbours are pure inputs (forward walk)

@@ -116,6 +116,7 @@ template <class T, int R, int S>
 //   start(node, slot)              what a node's sum begins with; slot: its place in the order
 //   apply(node, slot, last, sum)   what becomes of the sum; last: in a pass whose values stay
 //   weights, rows                  of the edges, and of the neighbours
+//   pairs                          whether apply takes so long that two at once pay
 // and hands node and result to finish(node, result), one after the other.
 
 // R members of a panel. A member's neighbours beyond the shared ones may be members before it, so
@@ -205,23 +206,50 @@ template <class T, class Problem, class Finish>
   for (; at < end; ++at) visit_rows<T, 1>(problem, at, panel.shared, last, finish);
 }
 
-// Nodes that share nothing with their neighbours in the order, from one position to another: most of
-// the work in irregular graphs. One loop without a call, on a copy of the problem and of what
-// finishes a node, so that both stay in registers.
-template <class T, class Problem, class Finish>
-[[gnu::noinline]] void visit_singles(const Problem& original, std::int32_t position,
-                                     std::int32_t end, bool last, Finish& finish) {
-  const Problem problem = original;
-  Finish own = finish;
-  const std::int32_t *order = problem.walk.order, *indptr = problem.walk.indptr;
-  const std::int32_t* neighbours = problem.walk.neighbours;
-  for (; position < end; ++position) {
-    const std::int32_t node = order[position], begin = indptr[node];
+// A walk's arrays, to be kept in registers.
+struct Lists {
+  const std::int32_t *order, *indptr, *neighbours;
+};
+
+// R nodes that neither share sources nor wait for each other.
+template <class T, int R, class Problem, class Finish>
+[[gnu::always_inline]] inline void visit_apart(const Problem& problem, const Lists& walk,
+                                               std::int32_t position, bool last, Finish& finish) {
+  Row<T> sum[R];
+  std::int32_t node[R];
+  NERVURE_UNROLL for (int r = 0; r < R; ++r) {
+    node[r] = walk.order[position + r];
+    const std::int32_t begin = walk.indptr[node[r]], count = walk.indptr[node[r] + 1] - begin;
     const T* weight[1] = {problem.weights + begin};
-    Row<T> sum = problem.start(node, position);
-    gather<T, 1, 1>(&sum, problem.rows, neighbours + begin, indptr[node + 1] - begin, weight, 1);
-    problem.apply(node, position, last, sum);
-    own(node, sum);
+    sum[r] = problem.start(node[r], position + r);
+    gather<T, 1, 1>(sum + r, problem.rows, walk.neighbours + begin, count, weight, 1);
+  }
+  NERVURE_UNROLL for (int r = 0; r < R; ++r) problem.apply(node[r], position + r, last, sum[r]);
+  NERVURE_UNROLL for (int r = 0; r < R; ++r) finish(node[r], sum[r]);
+}
+
+inline bool apart(const Panel& panel) { return panel.rows == 1 || panel.shared == 0; }
+
+// A stretch of panels of nodes apart: most of the work in irregular graphs. One loop without a call,
+// on a copy of the problem and of what finishes a node, so that both stay in registers.
+template <class T, class Problem, class Finish>
+[[gnu::noinline]] void visit_stretch(const Problem& original, const Panel* first, const Panel* end,
+                                     bool last, Finish& finish) {
+  const Problem problem = original;
+  const Lists lists{problem.walk.order, problem.walk.indptr, problem.walk.neighbours};
+  Finish own = finish;
+  if constexpr (Problem::pairs) {
+    for (; first < end; ++first) {
+      if (first->rows == 2) {
+        visit_apart<T, 2>(problem, lists, first->first, last, own);
+      } else {
+        visit_apart<T, 1>(problem, lists, first->first, last, own);
+      }
+    }
+  } else {
+    const std::int32_t stop = end[-1].first + end[-1].rows;
+    for (std::int32_t position = first->first; position < stop; ++position)
+      visit_apart<T, 1>(problem, lists, position, last, own);
   }
   finish = own;
 }
@@ -232,11 +260,11 @@ void visit(const Problem& problem, const Panel* first, const Panel* end, bool la
            Finish& finish) {
   while (first < end) {
     const Panel* next = first + 1;
-    if (problem.p.block > 1 || first->rows > 1) {
+    if (problem.p.block > 1 || !apart(*first)) {
       visit_panel<T>(problem, *first, last, finish);
     } else {
-      while (next < end && next->rows == 1) ++next;
-      visit_singles<T>(problem, first->first, next[-1].first + 1, last, finish);
+      while (next < end && apart(*next)) ++next;
+      visit_stretch<T>(problem, first, next, last, finish);
     }
     first = next;
   }
