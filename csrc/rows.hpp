@@ -99,10 +99,8 @@ template <class T, int R, int S>
   for (; k + U <= count; k += U)
     NERVURE_UNROLL for (int u = 0; u < U; ++u) add(u, k + u);
   // What is left goes to different accumulators too.
-  NERVURE_UNROLL for (int u = 1; u < U; ++u) {
-    if (k >= count) break;
-    add(u, k++);
-  }
+  NERVURE_UNROLL for (int u = 0; u < U - 1; ++u)
+    if (u < count - k) add(u, k + u);
   NERVURE_UNROLL for (int apart = 1; apart < U; apart *= 2)
     NERVURE_UNROLL for (int u = 0; u + apart < U; u += 2 * apart)
       NERVURE_UNROLL for (int r = 0; r < R; ++r)
