@@ -8,6 +8,9 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
 
 namespace nervure {
 namespace {
@@ -21,7 +24,15 @@ struct Cache {
 };
 
 Cache& cache() {
-  static Cache* c = new Cache;  // never destroyed: buffers may outlive static destruction
+  static Cache* c = [] {
+    auto* made = new Cache;  // never destroyed: buffers may outlive static destruction
+#if !defined(_WIN32)
+    // A fork while another thread holds the lock would leave the child with a lock nobody opens.
+    pthread_atfork([] { cache().mutex.lock(); }, [] { cache().mutex.unlock(); },
+                   [] { cache().mutex.unlock(); });
+#endif
+    return made;
+  }();
   return *c;
 }
 

@@ -13,8 +13,9 @@ SOURCE = Path(nervure.__file__).parent
 ALLOWED = {
     "errors": set(),
     "textual": set(),
+    "folders": set(),
     "topology": {"errors", "_core"},
-    "engine": {"errors", "_core", "topology"},
+    "engine": {"errors", "folders", "_core", "topology"},
     "networks": {"errors", "topology", "engine"},
     "rules": {"errors", "_core", "topology", "engine", "networks"},
     "modules": {"errors", "topology"},
@@ -23,7 +24,7 @@ ALLOWED = {
         "errors", "_core", "topology", "engine", "networks", "rules", "modules", "baselines",
     },
     "estimators": {"topology", "networks", "rules", "training"},
-    "data": {"errors", "textual"},
+    "data": {"errors", "folders", "textual"},
     "report": {"errors", "topology", "modules", "networks", "training"},
     "jobs": {
         "errors", "data", "engine", "modules", "networks", "rules", "training", "baselines",
@@ -34,7 +35,7 @@ ALLOWED = {
         "errors", "textual", "benchmarks", "data", "engine", "jobs", "modules", "rules", "training",
     },
 }  # fmt: skip
-WITHOUT_TORCH = ("topology", "data", "errors", "textual")
+WITHOUT_TORCH = ("topology", "data", "errors", "textual", "folders")
 
 
 def imports_of(path):

@@ -272,6 +272,34 @@ def test_forked_children_sweep_and_differentiate(count, threads):
         assert all(map(torch.equal, step(layer, drive), known))
 
 
+@needs_fork
+@may_fork
+def test_a_fork_in_the_middle_of_another_thread_s_work(threads):
+    """Wherever the other threads are, inside the store of buffers too, the child can go on."""
+    threads(1)
+    layer, drive = two_layers()[0], torch.randn(1, 64)
+    expected = step(layer, drive)
+    stop = threading.Event()
+
+    def work():
+        own = two_layers()[0]
+        while not stop.is_set():
+            own(drive)
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    try:
+        for _ in range(20):
+            (answer,) = run_forked(step_in_child, [layer], drive)
+            for a, b in zip(answer, expected, strict=True):
+                np.testing.assert_array_equal(a, b.numpy())
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join(60)
+
+
 class Encoded(Dataset):
     """A data set whose samples come out of a graph."""
 

@@ -15,6 +15,7 @@ from nervure.data.download import Opener, fetch
 from nervure.data.official import load_official
 from nervure.data.repacked import load_repacked, pixel_names
 from nervure.errors import DataError
+from nervure.folders import cache_folder
 
 DATA_VARIABLE = "NERVURE_DATA"
 
@@ -50,12 +51,6 @@ def data_folders(root: Path | str | None = None) -> list[Path]:
     if named:
         folders.append(Path(named))
     return [*folders, cache_folder()]
-
-
-def cache_folder() -> Path:
-    """Folder downloads are kept in: ``$XDG_CACHE_HOME/nervure``, or ``~/.cache/nervure``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "nervure"
 
 
 def _local(entry: Entry, root: Path | str | None) -> Path | None:

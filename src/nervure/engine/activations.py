@@ -21,6 +21,8 @@ ActivationName = Literal[
     "identity", "relu", "squared_relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu"
 ]
 
+_Function = Callable[[Tensor, float], Tensor]
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -35,16 +37,23 @@ class Activation:
     lipschitz : float
         Smallest Lipschitz constant (infinite for squared relu; for leaky relu with a leak of at
         most 1).
+    slope_of_value : callable or None
+        f'(z) from f(z) and the leak; None where it does not follow.
     """
 
     name: str
-    value: Callable[[Tensor, float], Tensor]
-    slope: Callable[[Tensor, float], Tensor]
+    value: _Function
+    slope: _Function
     lipschitz: float
+    slope_of_value: _Function | None = None
 
 
-def _step(z: Tensor) -> Tensor:
+def _step(z: Tensor, _: float = 0.0) -> Tensor:
     return (z > 0).to(z.dtype)
+
+
+def _leaky_step(z: Tensor, leak: float) -> Tensor:
+    return torch.full_like(z, leak).masked_fill_(z > 0, 1.0)
 
 
 def _gelu_slope(z: Tensor, _: float) -> Tensor:
@@ -60,26 +69,41 @@ def _silu_slope(z: Tensor, _: float) -> Tensor:
 # The position in this table is the code that plans hold and the native kernels switch on. The
 # Lipschitz constants of gelu and silu are the maxima of their slopes, at z = sqrt(2) and 2.3994.
 ACTIVATIONS: tuple[Activation, ...] = (
-    Activation("identity", lambda z, _: z, lambda z, _: torch.ones_like(z), 1.0),
-    Activation("relu", lambda z, _: torch.relu(z), lambda z, _: _step(z), 1.0),
+    Activation(
+        "identity",
+        lambda z, _: z,
+        lambda z, _: torch.ones_like(z),
+        1.0,
+        lambda a, _: torch.ones_like(a),
+    ),
+    Activation("relu", lambda z, _: torch.relu(z), _step, 1.0, _step),
     Activation(
         "squared_relu",
         lambda z, _: torch.relu(z).square(),
         lambda z, _: 2 * torch.relu(z),
         math.inf,
+        lambda a, _: 2 * a.clamp_min(0).sqrt(),
     ),
     Activation(
         "leaky_relu",
         lambda z, leak: functional.leaky_relu(z, leak),
-        lambda z, leak: torch.where(z > 0, torch.ones_like(z), torch.full_like(z, leak)),
+        _leaky_step,
         1.0,
+        _leaky_step,
     ),
-    Activation("tanh", lambda z, _: torch.tanh(z), lambda z, _: 1 - torch.tanh(z).square(), 1.0),
+    Activation(
+        "tanh",
+        lambda z, _: torch.tanh(z),
+        lambda z, _: 1 - torch.tanh(z).square(),
+        1.0,
+        lambda a, _: 1 - a.square(),
+    ),
     Activation(
         "sigmoid",
         lambda z, _: torch.sigmoid(z),
         lambda z, _: torch.sigmoid(z) * (1 - torch.sigmoid(z)),
         0.25,
+        lambda a, _: a * (1 - a),
     ),
     Activation("gelu", lambda z, _: functional.gelu(z), _gelu_slope, 1.129),
     Activation("silu", lambda z, _: functional.silu(z), _silu_slope, 1.1),
@@ -133,9 +157,18 @@ def apply_slope(codes: Tensor, z: Tensor, leak: float) -> Tensor:
     return _apply([a.slope for a in ACTIVATIONS], codes, z, leak)
 
 
-def _apply(
-    functions: Sequence[Callable[[Tensor, float], Tensor]], codes: Tensor, z: Tensor, leak: float
-) -> Tensor:
+def apply_slope_of_value(codes: Tensor, a: Tensor, leak: float, slope: Tensor | None) -> Tensor:
+    """Give f' per node from f, or out of `slope` where it does not follow from f."""
+
+    def known(_: Tensor, __: float) -> Tensor:
+        if slope is None:
+            raise EngineError("gelu and silu need the slopes that the forward solve kept")
+        return slope
+
+    return _apply([x.slope_of_value or known for x in ACTIVATIONS], codes, a, leak)
+
+
+def _apply(functions: Sequence[_Function], codes: Tensor, z: Tensor, leak: float) -> Tensor:
     present: list[int] = torch.unique(codes).tolist()
     if len(present) == 1:
         return functions[present[0]](z, leak)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from nervure.errors import EngineError
+from nervure.folders import cache_folder
 
 _Ints = NDArray[np.int32]
 
@@ -204,9 +204,8 @@ def choose(
 
 
 def user_table_path() -> Path:
-    """File of the user's own table: ``costs.json`` in ``$XDG_CACHE_HOME/nervure``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "nervure" / "costs.json"
+    """File of the user's own table: ``costs.json`` in the cache folder."""
+    return cache_folder() / "costs.json"
 
 
 def load_table(path: Path | str | None = None) -> CostTable:

@@ -14,21 +14,11 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from nervure.engine.activations import ACTIVATIONS, NAMES
+from nervure.engine.activations import ACTIVATIONS
 from nervure.engine.levels import Kind, Levels, Rows, build_levels
 from nervure.errors import EngineError
 
 __all__ = ["Kind", "Levels", "adjoint", "build_levels", "forward"]
-
-# f'(z) from a = f(z) and the leak. The names missing here need z itself.
-_SLOPE_OF_VALUE: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "identity": lambda a, _: torch.ones_like(a),
-    "relu": lambda a, _: (a > 0).to(a.dtype),
-    "squared_relu": lambda a, _: 2 * a.clamp_min(0).sqrt(),
-    "leaky_relu": lambda a, leak: torch.full_like(a, leak).masked_fill_(a > 0, 1.0),
-    "tanh": lambda a, _: 1 - a.square(),
-    "sigmoid": lambda a, _: a * (1 - a),
-}
 
 # What torch multiplies CSR matrices in; other dtypes take a detour through float32.
 _CSR_DTYPES = (torch.float32, torch.float64)
@@ -43,7 +33,9 @@ def _slope(code: int) -> Callable[[Tensor, float], Tensor]:
 
 
 def _slope_of_value(code: int) -> Callable[[Tensor, float], Tensor]:
-    return _SLOPE_OF_VALUE[NAMES[code]]
+    formula = ACTIVATIONS[code].slope_of_value
+    assert formula is not None, "asked for only where _needs_z says no"
+    return formula
 
 
 @cache
@@ -58,7 +50,7 @@ def _prepare_csr(device: str) -> None:
 
 def _needs_z(groups: tuple[tuple[int, Rows], ...]) -> bool:
     """Whether some activation (gelu, silu) has a slope that does not follow from its value."""
-    return any(NAMES[code] not in _SLOPE_OF_VALUE for code, _ in groups)
+    return any(ACTIVATIONS[code].slope_of_value is None for code, _ in groups)
 
 
 def _per_code(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nervure import _core
 from nervure.engine import reference
-from nervure.engine.activations import NAMES
+from nervure.engine.activations import apply_slope_of_value
 from nervure.engine.plan import Plan, sections
 from nervure.errors import EngineError
 
@@ -265,10 +265,8 @@ def adjoint(
     rows = report.lost_rows()
     s = sections(plan)
     values = to_rows(state, batch)[rows].double()
-    slopes = slope_from_value(s.activation, values, solver.leak)
-    if plan.keeps_slope:
-        known = to_rows(slope, batch)[rows].double()
-        slopes = torch.where(needs_slope(s.activation), known, slopes)
+    kept = to_rows(slope, batch)[rows].double() if plan.keeps_slope else None
+    slopes = apply_slope_of_value(s.activation, values, solver.leak, kept)
     solved = reference.adjoint(
         plan,
         grad_output[rows].double(),
@@ -330,25 +328,3 @@ def dense_gradient(state: Tensor, delta: Tensor) -> Tensor:
     torch.mm(d, a.T, out=grad)
     grad.diagonal().copy_(d.sum(1))
     return grad
-
-
-def needs_slope(codes: Tensor) -> Tensor:
-    """Which nodes have an activation (gelu, silu) whose slope does not follow from its value."""
-    return codes >= NAMES.index("gelu")
-
-
-def slope_from_value(codes: Tensor, a: Tensor, leak: float) -> Tensor:
-    """f'(z) from f(z), for the activations that allow it."""
-    one = torch.ones_like(a)
-    formulas = [
-        one,
-        (a > 0).to(a.dtype),
-        2 * a.clamp_min(0).sqrt(),
-        torch.where(a > 0, one, one * leak),
-        1 - a.square(),
-        a * (1 - a),
-    ]
-    out = one
-    for code, formula in enumerate(formulas):
-        out = torch.where(codes == code, formula, out)
-    return out
