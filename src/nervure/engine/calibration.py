@@ -15,8 +15,8 @@ from scipy.optimize import nnls
 
 from nervure.engine import levelwise
 from nervure.engine.activations import DEFAULT_LEAK, activation_codes
-from nervure.engine.costs import CONSTANTS, DTYPES, MODES, CostTable, terms, workload
-from nervure.engine.plan import build_plan
+from nervure.engine.costs import CONSTANTS, DTYPES, MODES, CostTable, terms
+from nervure.engine.plan import Plan, build_plan
 from nervure.engine.sweeping import adjoint, sweep
 from nervure.topology import Topology
 
@@ -70,17 +70,12 @@ def calibrate(
         measured = []
         for j, (sizes, density, batch) in enumerate(_SHAPES):
             topology = Topology.layered(sizes, density=density, seed=0)
+            plan = build_plan(topology, activation_codes("relu", topology.num_nodes))
             counts = {
-                backend: terms(
-                    backend,
-                    workload(topology.indptr, topology.sources, topology.levels),
-                    batch,
-                    dtype,
-                    threads,
-                )
+                backend: terms(backend, plan.workload, batch, dtype, threads)
                 for backend in CONSTANTS
             }
-            measured.append((counts, _times(topology, batch, dtype, each)))
+            measured.append((counts, _times(plan, batch, dtype, each)))
             if progress is not None:
                 progress(i * len(_SHAPES) + j + 1, total)
         rates[name] = {mode: _fit(measured, k) for k, mode in enumerate(MODES)}
@@ -116,15 +111,10 @@ def _relative(
 
 
 def _times(
-    topology: Topology, batch: int, dtype: torch.dtype, seconds: float
+    plan: Plan, batch: int, dtype: torch.dtype, seconds: float
 ) -> dict[str, tuple[float, float]]:
     """Median seconds of inference and of training, by backend."""
-    nodes = topology.num_nodes
-    codes = activation_codes("relu", nodes)
-    plan = build_plan(topology, codes)
-    levels = levelwise.build_levels(
-        topology.indptr, topology.sources, topology.inputs, topology.outputs, codes, topology.levels
-    )
+    topology, nodes, levels = plan.topology, plan.topology.num_nodes, plan.levels
     generator = torch.Generator().manual_seed(0)
     drive, weight, bias, gradient = (
         torch.randn(shape, generator=generator, dtype=dtype)

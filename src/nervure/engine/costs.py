@@ -32,7 +32,6 @@ CONSTANTS = {
     "dense": ("call", "dense_level", "dense_node", "dense_cell", "dense_fill"),
     "csr": ("call", "csr_level", "csr_node", "csr_edge", "csr_load"),
 }
-_PANEL = 4
 # Another backend must win by this factor over native, whose results are bit for bit the same for
 # any batch and any number of threads.
 _MARGIN = 0.8
@@ -48,7 +47,7 @@ class Workload:
     ----------
     nodes, edges, levels : int
     shared_edges : int
-        Edges into groups of at least 4 nodes of one level that have the same sources.
+        Edges whose loads the native backend shares between nodes (``Program.shared_edges``).
     dense_cells : int
         Sum over levels of nodes times distinct sources; an upper bound for very deep graphs.
     acyclic : bool
@@ -86,8 +85,8 @@ class CostTable:
     version: str
 
 
-def workload(indptr: _Ints, sources: _Ints, level: _Ints) -> Workload:
-    """Count what a topology asks of each backend; O(nodes log nodes + edges).
+def workload(indptr: _Ints, sources: _Ints, level: _Ints, shared_edges: int) -> Workload:
+    """Count what a topology asks of each backend; O(nodes + edges).
 
     Parameters
     ----------
@@ -95,6 +94,8 @@ def workload(indptr: _Ints, sources: _Ints, level: _Ints) -> Workload:
         Incoming edges in CSR form.
     level : ndarray of int32, shape (nodes,)
         Longest-path depth of every node's component.
+    shared_edges : int
+        As in `Workload`.
     """
     nodes, edges = len(level), len(sources)
     if not nodes:
@@ -110,15 +111,10 @@ def workload(indptr: _Ints, sources: _Ints, level: _Ints) -> Workload:
     else:
         entering = np.bincount(target_level, minlength=depth)
         distinct = np.minimum(entering, np.cumsum(width) - width)
-    # Nodes with the same sources have the same sum of random keys; different ones practically not.
-    keys = np.random.default_rng(0).integers(2**63, size=nodes + depth, dtype=np.uint64)
-    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(keys[sources])))
-    row = sums[indptr[1:]] - sums[indptr[:-1]] + keys[nodes + level]
-    _, group, count = np.unique(row, return_inverse=True, return_counts=True)
     return Workload(
         nodes,
         edges,
-        int(degree[count[group] >= _PANEL].sum()),
+        shared_edges,
         depth,
         int(width @ distinct),
         bool(np.all(level[sources] < target_level)),

@@ -107,7 +107,7 @@ class Plan:
     def workload(self) -> Workload:
         """Counts from which the cost model estimates each backend."""
         t = self.topology
-        return workload(t.indptr, t.sources, t.levels)
+        return workload(t.indptr, t.sources, t.levels, self.program.shared_edges)
 
     def fastest(self, batch: int, dtype: torch.dtype, *, training: bool) -> str:
         """Backend the cost model expects to be fastest on the CPU; remembered."""
