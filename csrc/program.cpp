@@ -164,13 +164,15 @@ Program::Program(Wiring wiring)
   const Csr& g = wiring.incoming;
   reach = 0;
   for (std::int32_t i = 0; i < blocks; ++i) {
-    const std::int32_t begin = g.indptr[i], end = g.indptr[i + 1];
-    if (begin < end)
-      reach = std::max(reach, (g.neighbours[end - 1] - g.neighbours[begin] + 1) * block);
+    const std::int32_t *begin = g.neighbours + g.indptr[i], *end = g.neighbours + g.indptr[i + 1];
+    if (begin == end) continue;
+    reach = std::max(reach, (end[-1] - begin[0] + 1) * block);
+    bool rising = true;
+    for (const std::int32_t* next = begin + 1; next < end; ++next) rising &= next[-1] < next[0];
+    if (!rising) throw std::invalid_argument("the sources of a node must rise");
+    if (std::binary_search(begin, end, i))
+      throw std::invalid_argument("an edge leads from a node to itself");
   }
-  for (std::int32_t i = 0; i < blocks; ++i)
-    for (std::int32_t k = g.indptr[i]; k < g.indptr[i + 1]; ++k)
-      if (g.neighbours[k] == i) throw std::invalid_argument("an edge leads from a node to itself");
   Components c;
   std::vector<std::int32_t> parts;
   // Components and outgoing lists at once: most graphs planned again and again have cycles.
