@@ -34,7 +34,43 @@ def rows(settings: Settings) -> list[Row]:
         _case("more modules", nodes, 10, settings) for nodes in (300, 600, 1000, 2000, 3000)
     ]
     larger = [_case("larger modules", 3000, size, settings) for size in (2, 5, 10, 30, 100)]
-    return more_modules + larger
+    return more_modules + larger + [_one_chunk(acyclic, settings) for acyclic in (True, False)]
+
+
+def _one_chunk(acyclic: bool, settings: Settings) -> Row:
+    """Time a union of graphs at a batch so small that threads can only share its parts."""
+    count, nodes, edges, batch = 64, 60, 1000, 32
+    parts = [
+        Topology.erdos_renyi(nodes, edges=edges, acyclic=acyclic, seed=k) for k in range(count)
+    ]
+    union = Topology.from_edges(
+        np.concatenate([part.edges + k * nodes for k, part in enumerate(parts)]),
+        count * nodes,
+        np.arange(count * nodes),
+        np.arange(count * nodes),
+    )
+    generator = torch.Generator().manual_seed(0)
+    weight = 0.5 * torch.randn(union.num_edges, generator=generator) / (edges / nodes) ** 0.5
+    drive = torch.randn(batch, count * nodes, generator=generator)
+    plan = engine.plan(union, "tanh")
+    threads = torch.get_num_threads()
+
+    def all_threads() -> Tensor:
+        return engine.sweep(plan, weight, drive, backend="native").output
+
+    def one_thread() -> Tensor:
+        torch.set_num_threads(1)
+        try:
+            return engine.sweep(plan, weight, drive, backend="native").output
+        finally:
+            torch.set_num_threads(threads)
+
+    kind = "without cycles" if acyclic else "with cycles"
+    case = f"{count} graphs of {nodes} nodes {kind}, batch {batch}"
+    # Bit for bit: the split does not depend on the number of threads.
+    error = agreement(case, all_threads(), one_thread(), 0.0)
+    times = timed({OURS: all_threads, "one thread": one_thread}, settings)
+    return row_of(case, times, max_error=error)
 
 
 def _case(series: str, nodes: int, size: int, settings: Settings) -> Row:
