@@ -3,7 +3,7 @@
 from nervure import data, engine, modules, networks, rules, topology, training
 from nervure.estimators import NeuralModulesClassifier, NeuralModulesRegressor
 from nervure.modules import ModuleStatistics, module_statistics
-from nervure.networks import GraphLayer, NeuralModules
+from nervure.networks import FreeNet, GraphLayer, NeuralModules
 from nervure.topology import Topology
 from nervure.training import TrainingOptions, fit
 from nervure.training.checkpoint import load_model, save_model
@@ -11,6 +11,7 @@ from nervure.training.checkpoint import load_model, save_model
 __version__ = "0.1.0"
 
 __all__ = [
+    "FreeNet",
     "GraphLayer",
     "ModuleStatistics",
     "NeuralModules",

@@ -1,6 +1,7 @@
 """What runs on a topology: torch modules."""
 
+from nervure.networks.freenet import FreeNet
 from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.neural_modules import NeuralModules
 
-__all__ = ["GraphLayer", "NeuralModules"]
+__all__ = ["FreeNet", "GraphLayer", "NeuralModules"]

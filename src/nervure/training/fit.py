@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from nervure.networks import GraphLayer
 from nervure.rules import Rewiring, Rule
 
 Task = Literal["classification", "regression"]
+OptimizerName = Literal["sgd", "adam", "adamw"]
 Rows = NDArray[np.floating] | csr_array | csr_matrix
 RuleMaker = Callable[[nn.Module, torch.optim.Optimizer], Rule]
 Metrics = dict[str, Any]
@@ -38,11 +39,13 @@ class TrainingOptions:
     batch_size : int, optional
         Samples per step; None chooses `automatic_batch_size`.
     learning_rate : float
-        Of SGD at the start.
+        Of the optimizer at the start.
     momentum : float
-        0.5 as in the paper's Table 3.
+        Of SGD; 0.5 as in Table 3 of the neural-modules paper.
     weight_decay : float
-        L2 on everything, inside the gradient, as torch's SGD has it.
+        L2 on everything, inside the gradient (for adamw apart from it), as torch has it.
+    optimizer : {"sgd", "adam", "adamw"}
+        Adam by Kingma and Ba (2015), AdamW by Loshchilov and Hutter (2019).
     schedule : {"cosine", "constant"}
         Cosine falls to zero over the epochs (Loshchilov and Hutter 2017, without restarts).
     seed : int
@@ -58,6 +61,7 @@ class TrainingOptions:
     momentum: float = 0.5
     weight_decay: float = 0.0
     schedule: Literal["cosine", "constant"] = "cosine"
+    optimizer: OptimizerName = "sgd"
     seed: int = 0
     keep_best: bool = True
 
@@ -75,8 +79,22 @@ class TrainingOptions:
             problems.append(f"weight_decay: expected at least 0, got {self.weight_decay}")
         if self.schedule not in ("cosine", "constant"):
             problems.append(f"schedule: expected cosine or constant, got {self.schedule!r}")
+        if self.optimizer not in ("sgd", "adam", "adamw"):
+            problems.append(f"optimizer: expected sgd, adam or adamw, got {self.optimizer!r}")
         if problems:
             raise EngineError("; ".join(problems))
+
+    def make_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Make the optimizer of these options."""
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(
+                parameters,
+                lr=self.learning_rate,
+                momentum=self.momentum,
+                weight_decay=self.weight_decay,
+            )
+        kind = torch.optim.Adam if self.optimizer == "adam" else torch.optim.AdamW
+        return kind(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
 
 
 @dataclass
@@ -196,8 +214,9 @@ def fit(
     validation: tuple[Rows, NDArray[Any]] | None = None,
     on_epoch: Callable[[Metrics], None] | None = None,
     on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
+    until: Callable[[Metrics], bool] | None = None,
 ) -> Fitted:
-    """Train a network with SGD, rewiring it after every step if there is a rule.
+    """Train a network, rewiring it after every step if there is a rule.
 
     Parameters
     ----------
@@ -218,6 +237,8 @@ def fit(
         Given the metrics of each epoch as it ends.
     on_rewiring : callable, optional
         Given (step, epoch, rewiring, threshold) after each step that changed an edge.
+    until : callable, optional
+        Given the metrics of each epoch as it ends; training ends early where it says so.
 
     Returns
     -------
@@ -232,12 +253,7 @@ def fit(
     """
     if x.shape[0] != len(y) or not len(y):
         raise EngineError(f"expected one target per row, got {x.shape[0]} rows, {len(y)} targets")
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=options.learning_rate,
-        momentum=options.momentum,
-        weight_decay=options.weight_decay,
-    )
+    optimizer = options.make_optimizer(network.parameters())
     batch_size = options.batch_size or automatic_batch_size(len(y))
     steps_per_epoch = -(-len(y) // batch_size)
     scheduler = (
@@ -298,6 +314,8 @@ def fit(
             fitted.history.append(metrics)
             if on_epoch is not None:
                 on_epoch(metrics)
+            if until is not None and until(metrics):
+                break
     except KeyboardInterrupt:
         if not fitted.history:
             raise
@@ -372,9 +390,8 @@ class _EpochWatch:
                 "lost": self._lost,
             }
         if rule is not None:
-            metrics |= {
-                "gamma": float(getattr(rule, "gamma", float("nan"))),
-                "pruned": self._pruned,
-                "grown": self._grown,
-            }
+            metrics |= {"pruned": self._pruned, "grown": self._grown}
+            gamma = getattr(rule, "gamma", None)
+            if gamma is not None:
+                metrics["gamma"] = float(gamma)
         return metrics
