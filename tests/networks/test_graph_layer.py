@@ -220,3 +220,20 @@ def test_squared_relu_on_a_cycle_cannot_be_contracted():
 def test_bad_options_are_refused(options, word):
     with pytest.raises(EngineError, match=word):
         GraphLayer(cyclic(), **options)
+
+
+def test_rewiring_while_an_earlier_loss_is_still_held():
+    """The usual loop: the last step's loss is alive when the next forward pass begins."""
+    layer = GraphLayer(Topology.layered([3, 5, 2]))
+    x = torch.ones(4, 3)
+    loss = layer(x).sum()
+    loss.backward()
+    fewer = Topology.layered([3, 5, 2], density=0.5, seed=0)
+    layer.rewire_(fewer)
+    other = layer(x).sum()
+    other.backward()
+    assert layer.weight.grad.shape == (fewer.num_edges,)
+    state = GraphLayer(Topology.layered([3, 5, 2])).state_dict()
+    layer.load_state_dict(state)
+    layer(x).sum().backward()
+    assert loss.isfinite() and other.isfinite()

@@ -260,7 +260,7 @@ class GraphLayer(nn.Module):
             carry = _carrier(positions, old.num_edges, self.block**2)
             old_shape = self.weight.shape
             with torch.no_grad():
-                self.weight.data = carry(self.weight.data)
+                _replace(self.weight, carry(self.weight.data))
             self.weight.grad = None
             if optimizer is not None:
                 state = optimizer.state.get(self.weight, {})
@@ -383,7 +383,7 @@ class GraphLayer(nn.Module):
             self._inputs, self._outputs = stored.inputs, stored.outputs
             self.set_topology_(stored.topology)
             if self.storage == "sparse" and f"{prefix}weight" in state_dict:
-                self.weight.data = self.weight.data.new_empty(self.plan.weights)
+                _replace(self.weight, self.weight.data.new_empty(self.plan.weights))
         elif strict:
             missing_keys.extend(sorted(stored))
         own = f"{prefix}topology."
@@ -395,6 +395,17 @@ class GraphLayer(nn.Module):
     # deepcopy and pickle both go through this; the last pass's tensors stay behind.
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_last": None}
+
+
+def _replace(parameter: nn.Parameter, values: Tensor) -> None:
+    """Give a parameter values of another shape, in place, as optimizers that hold it need.
+
+    A graph of an earlier pass that is still alive (a loss somebody keeps) keeps the node that takes
+    up the parameter's gradient, with the old shape. Torch makes a new node if the dtype changes.
+    """
+    other = torch.float32 if values.dtype == torch.float64 else torch.float64
+    parameter.data = values.new_empty(0, dtype=other)
+    parameter.data = values
 
 
 def _carrier(positions: NDArray[np.int64], old_edges: int, each: int) -> Callable[[Tensor], Tensor]:
