@@ -261,7 +261,6 @@ class GraphLayer(nn.Module):
             old_shape = self.weight.shape
             with torch.no_grad():
                 _replace(self.weight, carry(self.weight.data))
-            self.weight.grad = None
             if optimizer is not None:
                 state = optimizer.state.get(self.weight, {})
                 for key, value in state.items():
@@ -398,12 +397,15 @@ class GraphLayer(nn.Module):
 
 
 def _replace(parameter: nn.Parameter, values: Tensor) -> None:
-    """Give a parameter values of another shape, in place, as optimizers that hold it need.
+    """Give a parameter values of another shape in place, as optimizers that hold it need.
+
+    Its gradient goes.
 
     A graph of an earlier pass that is still alive (a loss somebody keeps) keeps the node that takes
     up the parameter's gradient, with the old shape. Torch makes a new node if the dtype changes.
     """
     other = torch.float32 if values.dtype == torch.float64 else torch.float64
+    parameter.grad = None
     parameter.data = values.new_empty(0, dtype=other)
     parameter.data = values
 
