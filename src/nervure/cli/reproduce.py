@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -33,6 +34,10 @@ def reproduce_freenets(
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per cell; 3, quick 2.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="20, quick 4.")] = None,
+    epsilon: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Together means in more than 1 - epsilon of samples."),
+    ] = freenets.Settings().epsilon,
     quick: Annotated[
         bool, typer.Option("--quick", help="Two sizes, two datasets, few epochs: ten minutes.")
     ] = False,
@@ -48,7 +53,7 @@ def reproduce_freenets(
 
     Results are kept cell by cell: stopped and started again, it goes on where it was.
     """
-    settings = freenets.Settings(epochs=epochs or (4 if quick else 20))
+    settings = freenets.Settings(epochs=epochs or (4 if quick else 20), epsilon=epsilon)
     datasets = data or (["mnist", "fashion_mnist"] if quick else list(freenets.PAPER))
     sizes = neurons or ([30, 100] if quick else list(freenets.NEURONS))
     unknown = [k for k in sizes if k not in freenets.NEURONS]
@@ -89,7 +94,9 @@ def reproduce_freenets(
     if as_json:
         values = {
             "table": [asdict(line) for line in lines],
-            "paired_tests": [asdict(test) for test in tests],
+            "paired_tests": [
+                {k: None if v != v else v for k, v in asdict(test).items()} for test in tests
+            ],
             "compaction": compaction,
             "settings": asdict(settings),
             "figures": [str(path) for path in drawn],
@@ -99,10 +106,10 @@ def reproduce_freenets(
     console = Console()
     console.print(_accuracy_table(lines))
     for test in tests:
+        p = "" if math.isnan(test.p_value) else f", p = {test.p_value:.2g} (paired t-test)"
         console.print(
             f"{test.data}: FreeNet - matched = {test.difference:+.2f} ± {test.spread:.2f} points "
-            f"over {test.pairs} pairs (same size and seed), better in {test.wins}, "
-            f"p = {test.p_value:.3g} (paired t-test)",
+            f"over {test.pairs} pairs (same size and seed), better in {test.wins}{p}",
             highlight=False,
         )
     console.print(_compaction_table(compaction))

@@ -54,6 +54,9 @@ def run_cells(
             heard(cell, known)
     if not missing:
         return
+    if jobs == 1:
+        _run_here(ledger, experiment, missing, work, heard)
+        return
     # Fresh processes: a forked one would have torch's locks, but none of its threads.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(missing)), context, _one_thread) as pool:
@@ -75,6 +78,24 @@ def run_cells(
                 heard(cell, result)
             if failure is not None and not under_way:
                 raise failure
+
+
+def _run_here(
+    ledger: Ledger,
+    experiment: str,
+    missing: Sequence[Cell],
+    work: Work,
+    heard: Callable[[Cell, dict[str, Any]], None],
+) -> None:
+    threads = torch.get_num_threads()
+    _one_thread()
+    try:
+        for cell in missing:
+            result, seconds = _timed(work, cell)
+            ledger.put(experiment, cell, result, seconds)
+            heard(cell, result)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _ignore(_: Cell, __: dict[str, Any]) -> None:

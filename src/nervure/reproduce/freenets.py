@@ -49,7 +49,7 @@ BINS = 50
 
 @dataclass(frozen=True)
 class Settings:
-    """What every cell has in common; the paper gives only epsilon.
+    """What every cell has in common. The paper gives epsilon, 0.25, for one figure, and no more.
 
     Attributes
     ----------
@@ -57,7 +57,8 @@ class Settings:
     learning_rate : float
         Of Adam, with a cosine schedule.
     epsilon : float
-        Of `CoActivation`.
+        Of `CoActivation`. At 0.25 no pair of neurons is so often inactive together that its edge
+        would go; 0.6 prunes about a sixth of the edges at the same validation accuracy.
     updates_per_epoch : int
         Updates of the wiring, each over all training data.
     """
@@ -65,7 +66,7 @@ class Settings:
     epochs: int = 20
     batch_size: int = 128
     learning_rate: float = 1e-3
-    epsilon: float = 0.25
+    epsilon: float = 0.6
     updates_per_epoch: int = 1
 
 
