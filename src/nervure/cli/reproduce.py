@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from nervure.engine.activations import ActivationName
 from nervure.errors import NervureError
+from nervure.jobs import polynomials
 from nervure.reproduce import Ledger, cells, freenets, freenets_figures, freenets_tables
 
 app = typer.Typer(help="Run a paper's experiments, its figures beside ours.", no_args_is_help=True)
@@ -114,6 +116,63 @@ def reproduce_freenets(
         )
     console.print(_compaction_table(compaction))
     console.print(f"figures and ledger: {out}", soft_wrap=True, highlight=False)
+
+
+@app.command("polynomials")
+def reproduce_polynomials(
+    neurons: Annotated[
+        list[int] | None, typer.Option(min=1, help="Sizes; repeat for several. 10, 20 and 40.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per row; 3, quick 1.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="100, quick 15.")] = None,
+    activation: Annotated[ActivationName, typer.Option(help="Of the neurons.")] = "relu",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One size, one seed, few samples: half a minute.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+) -> None:
+    """Learn monomials, sparse, trigonometric and interval-wise polynomials by the largest error.
+
+    The tasks of the FreeNets authors' code: a FreeNet that rewires itself, one that does not, and
+    a plain network of the same size. The full form takes about two hours on one core.
+    """
+    base = polynomials.QUICK if quick else polynomials.PolynomialOptions()
+    options = replace(
+        base,
+        neurons=tuple(neurons) if neurons else base.neurons,
+        seeds=tuple(range(seeds)) if seeds else base.seeds,
+        epochs=epochs or base.epochs,
+        activation=activation,
+    )
+    tasks = polynomials.polynomial_tasks(
+        polynomials.QUICK_SAMPLES if quick else polynomials.SAMPLES
+    )
+    table = Table(title="Error on an even grid over [0, 1]")
+    for name in ("task", "network", "neurons", "seed", "parameters", "largest", "mean", "s"):
+        table.add_column(name, justify="left" if name in ("task", "network") else "right")
+    total = len(tasks) * len(options.neurons) * len(options.seeds) * len(polynomials.NETWORKS)
+    with Progress(console=Console(stderr=True)) as bars:
+        bar = bars.add_task("trained", total=total)
+        rows = polynomials.run_polynomials(tasks, options, lambda _: bars.update(bar, advance=1))
+    if as_json:
+        values = [
+            {k: None if v in (math.inf, -math.inf) else v for k, v in asdict(row).items()}
+            for row in rows
+        ]
+        sys.stdout.write(json.dumps({"rows": values}) + "\n")
+        return
+    for row in rows:
+        table.add_row(
+            row.task,
+            row.network,
+            str(row.neurons),
+            str(row.seed),
+            str(row.parameters),
+            f"{row.max_error:.3g}",
+            f"{row.mean_error:.3g}",
+            f"{row.seconds:.1f}",
+        )
+    Console().print(table)
 
 
 def _accuracy_table(lines: list[freenets_tables.Line]) -> Table:

@@ -121,7 +121,13 @@ class FreeNet(nn.Module):
 
     def compact(self) -> FreeNet:
         """Give a copy for prediction; pruned edges are not stored in the first place."""
-        return copy.deepcopy(self)
+        network = FreeNet.__new__(FreeNet)
+        nn.Module.__init__(network)
+        network.encoder = copy.deepcopy(self.encoder)
+        # Built anew: a copy would take along the rule that watches the core, and its optimizer.
+        network.core = self.core.compact()
+        network.decoder = copy.deepcopy(self.decoder)
+        return network.train(self.training)
 
 
 def _check(topology: Topology, neurons: int) -> None:
