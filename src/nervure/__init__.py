@@ -1,7 +1,12 @@
 """Train neural networks that learn their own wiring."""
 
 from nervure import data, engine, modules, networks, rules, topology, training
-from nervure.estimators import NeuralModulesClassifier, NeuralModulesRegressor
+from nervure.estimators import (
+    FreeNetClassifier,
+    FreeNetRegressor,
+    NeuralModulesClassifier,
+    NeuralModulesRegressor,
+)
 from nervure.modules import ModuleStatistics, module_statistics
 from nervure.networks import FreeNet, GraphLayer, NeuralModules
 from nervure.topology import Topology
@@ -12,6 +17,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FreeNet",
+    "FreeNetClassifier",
+    "FreeNetRegressor",
     "GraphLayer",
     "ModuleStatistics",
     "NeuralModules",

@@ -1,7 +1,7 @@
 """What rewires a network while it trains."""
 
 from nervure.rules.coactivation import CoActivation, Evolution, evolved
-from nervure.rules.coactivation_statistics import CoActivationStatistics
+from nervure.rules.coactivation_statistics import CoActivationStatistics, pair_histograms
 from nervure.rules.repulsion import Repulsion
 from nervure.rules.rule import Rewiring, Rule
 
@@ -13,4 +13,5 @@ __all__ = [
     "Rewiring",
     "Rule",
     "evolved",
+    "pair_histograms",
 ]

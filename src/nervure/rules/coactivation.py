@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from nervure.errors import EngineError
 from nervure.networks import FreeNet, GraphLayer
-from nervure.rules.coactivation_statistics import CoActivationStatistics
+from nervure.rules.coactivation_statistics import CoActivationStatistics, joined_pairs
 from nervure.rules.rule import Rewiring
 from nervure.topology import Topology
 
+# The paper names it once, for figure 7.
+EPSILON = 0.25
 # Rows of the statistics' data that go through the network at once.
 _ROWS = 1024
 
@@ -62,8 +64,7 @@ def evolved(topology: Topology, statistics: CoActivationStatistics, epsilon: flo
     O(neurons^2). Paper: freenets, section 3.4, Table 1 and Algorithm 2.
     """
     n = topology.num_nodes
-    present = np.zeros((n, n), dtype=np.bool_)
-    present[topology.targets, topology.sources] = True
+    present = joined_pairs(topology)
     bar = 1 - epsilon
     augment = (statistics.ncam.numpy() > bar) & ~present & np.tri(n, k=-1, dtype=np.bool_)
     prune = (statistics.ncim.numpy() > bar) & present
@@ -96,6 +97,8 @@ class CoActivation:
         What the statistics are taken over at each update: all of it, in evaluation mode (the
         algorithm as printed). None: the training batches since the last update, as they come,
         which costs no extra pass.
+    on_update : callable, optional
+        Given (rewiring, statistics) at each update, also if it changes no edge.
 
     Attributes
     ----------
@@ -128,9 +131,10 @@ class CoActivation:
         network: FreeNet | GraphLayer,
         optimizer: torch.optim.Optimizer | None,
         *,
-        epsilon: float = 0.25,
+        epsilon: float = EPSILON,
         interval: int | None = 100,
         data: Data | None = None,
+        on_update: Callable[[Rewiring, CoActivationStatistics], None] | None = None,
     ) -> None:
         layer = network.core if isinstance(network, FreeNet) else network
         topology = layer.topology
@@ -157,6 +161,7 @@ class CoActivation:
         self.data = data
         self.statistics = CoActivationStatistics(topology.num_nodes)
         self._network: nn.Module = network
+        self._on_update = on_update
         self._optimizer = optimizer
         self._steps = 0
         self._done = False  # the statistics have served an update, and start anew
@@ -205,6 +210,8 @@ class CoActivation:
         after = evolved(before, self.statistics, self.epsilon).after
         self._done = True
         rewiring = Rewiring(before, after)
+        if self._on_update is not None:
+            self._on_update(rewiring, self.statistics)
         if not rewiring.changed:
             return Rewiring(before, before)
         gone = torch.from_numpy(after.edge_positions_in(before))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nervure.errors import EngineError
+from nervure.topology import Topology
 
 
 class CoActivationStatistics:
@@ -84,3 +87,53 @@ class CoActivationStatistics:
         """Take up what `state_dict` gave."""
         self.samples = state["samples"]
         self._both.copy_(state["both"])
+
+
+def joined_pairs(topology: Topology) -> NDArray[np.bool_]:
+    """Mark the pairs with an edge, shape (nodes, nodes), [target, source]."""
+    joined = np.zeros((topology.num_nodes, topology.num_nodes), dtype=np.bool_)
+    joined[topology.targets, topology.sources] = True
+    return joined
+
+
+def pair_histograms(
+    topology: Topology, statistics: CoActivationStatistics, bins: int = 100
+) -> dict[str, list[int]]:
+    """Count the pairs that an update looks at by their share of samples.
+
+    Parameters
+    ----------
+    topology : Topology
+        Before the update; edges lead from lower to higher numbers.
+    statistics : CoActivationStatistics
+    bins : int
+        Of equal width, from 0 to 1.
+
+    Returns
+    -------
+    dict of list of int, each of length `bins`
+        "inactive_joined": NCIM of pairs with an edge, what pruning looks at.
+        "active_apart": NCAM of pairs without one, what growth looks at.
+
+    Notes
+    -----
+    Paper: freenets, figure 7.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nervure import Topology
+    >>> statistics = CoActivationStatistics(3)
+    >>> statistics.add(torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]))
+    >>> pair_histograms(Topology.from_edges([(0, 2)], num_nodes=3), statistics, bins=2)
+    {'inactive_joined': [1, 0], 'active_apart': [1, 1]}
+    """
+    joined = joined_pairs(topology)
+    apart = np.tri(topology.num_nodes, k=-1, dtype=np.bool_) & ~joined
+    looked_at = {
+        "inactive_joined": statistics.ncim.numpy()[joined],
+        "active_apart": statistics.ncam.numpy()[apart],
+    }
+    return {
+        name: np.histogram(shares, bins, (0, 1))[0].tolist() for name, shares in looked_at.items()
+    }
