@@ -119,19 +119,15 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
     if (lane<T>(given_up, s)) lanes.residual[s] = std::numeric_limits<T>::infinity();
 }
 
-// Walks all segments: acyclic panels once, with every row masked to the samples that are alive;
-// components until they are solved. Samples that are lost in one are no longer alive after it.
+// Walks the segments of a group: acyclic panels once, with every row masked to the samples that are
+// alive; components until they are solved. Samples that are lost in one are no longer alive after it.
 template <class T, class Problem>
-void walk_segments(Problem& problem, const Walk& walk, T tolerance, std::int32_t max_sweeps,
-                   std::int64_t begin, int samples, RowMask<T> alive, const Report<T>& report) {
-  if (report.residual)
-    for (int s = 0; s < samples; ++s) {
-      report.residual[begin + s] = 0;
-      report.sweeps[begin + s] = 0;
-      report.failed[begin + s] = -1;
-    }
-  const Panel* panels = walk.panels.data();
-  for (const Segment& segment : walk.segments) {
+void walk_group(Problem& problem, const Group& group, T tolerance, std::int32_t max_sweeps,
+                std::int64_t begin, int samples, RowMask<T> alive, const Report<T>& report) {
+  const Panel* panels = problem.walk.panels.data();
+  const Segment* segments = problem.walk.segments.data();
+  for (std::int32_t i = group.first; i < group.last; ++i) {
+    const Segment& segment = segments[i];
     const Panel *first = panels + segment.first, *last = panels + segment.last;
     if (segment.component < 0) {
       Store<T> finish{problem.rows, alive};
@@ -148,7 +144,8 @@ void walk_segments(Problem& problem, const Walk& walk, T tolerance, std::int32_t
       report.residual[b] = std::max(report.residual[b], lanes.residual[s]);
       report.sweeps[b] = std::max(report.sweeps[b], lanes.sweeps[s]);
       if (lane<T>(lanes.active, s)) {
-        report.failed[b] = segment.component;
+        // As unsigned numbers, -1 is the highest.
+        report.failed[b] = std::min<std::uint32_t>(report.failed[b], segment.component);
         lane<T>(alive, s) = 0;
       }
     }

@@ -130,6 +130,42 @@ void transpose_into(const Csr& g, std::int32_t* indptr, std::int32_t* targets,
     }
 }
 
+std::vector<std::int32_t> weak_parts(const Csr& g) {
+  // A node hangs on a lower one of its part, or is the root.
+  std::vector<std::int32_t> above(g.nodes);
+  std::int32_t parts = g.nodes;
+  auto root = [&](std::int32_t v) {
+    while (above[v] != v) v = above[v] = above[above[v]];
+    return v;
+  };
+  auto join = [&](std::int32_t v, std::int32_t begin, std::int32_t end) {
+    std::int32_t top = root(v);
+    for (std::int32_t k = begin; k < end; ++k) {
+      const std::int32_t source = g.neighbours[k];
+      if (above[source] == top) continue;
+      const std::int32_t other = root(source);
+      parts -= other != top;
+      above[std::max(top, other)] = std::min(top, other);
+      top = std::min(top, other);
+      above[source] = top;
+    }
+  };
+  // The first edge of every node joins most of what is connected, so that few others are looked at
+  // before one part is left. A lower source has its place already: no search.
+  for (std::int32_t v = 0; v < g.nodes; ++v) {
+    const std::int32_t k = g.indptr[v];
+    const bool hangs = k < g.indptr[v + 1] && g.neighbours[k] < v;
+    above[v] = hangs ? above[g.neighbours[k]] : v;
+    parts -= hangs;
+  }
+  for (std::int32_t v = 0; v < g.nodes && parts > 1; ++v)
+    if (above[v] == v) join(v, g.indptr[v], std::min(g.indptr[v] + 1, g.indptr[v + 1]));
+  for (std::int32_t v = 0; v < g.nodes && parts > 1; ++v) join(v, g.indptr[v], g.indptr[v + 1]);
+  if (parts <= 1) return {};
+  for (std::int32_t v = 0; v < g.nodes; ++v) above[v] = above[above[v]];
+  return above;
+}
+
 std::vector<std::uint8_t> reachable(const Csr& g, const std::int32_t* seeds,
                                     std::int64_t num_seeds) {
   std::vector<std::uint8_t> seen(g.nodes, 0);

@@ -33,6 +33,8 @@ Transposed transpose(const Csr& incoming);
 // The same into memory of the right sizes: nodes + 1, edges, edges.
 void transpose_into(const Csr& incoming, std::int32_t* indptr, std::int32_t* targets,
                     std::int32_t* edge);
+// The lowest node of the weakly connected part that each node belongs to; none if all are one part.
+std::vector<std::int32_t> weak_parts(const Csr& incoming);
 std::vector<std::uint8_t> reachable(const Csr& adjacency, const std::int32_t* seeds,
                                     std::int64_t num_seeds);
 

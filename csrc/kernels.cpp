@@ -162,23 +162,41 @@ struct ForwardProblem : Problem<T, ForwardProblem<T>> {
   }
 };
 
+// Groups first..last-1 of a chunk.
 template <class T>
-void forward(const ForwardArgs<T>& args, std::int64_t chunk) {
-  const FlushDenormals flush;
+void forward_groups(const ForwardArgs<T>& args, const Share<T>& share, const T* drive,
+                    std::int32_t first, std::int32_t last) {
   const Program& p = *args.program;
-  const Share<T> share(p, args.batch, chunk);
-  T* drive = scratch<T>(static_cast<std::int64_t>(p.num_inputs) * kLanes<T>);
-  to_lanes<T>(args.drive + share.begin * p.num_inputs, p.num_inputs, share.samples, drive);
   ForwardProblem<T> problem{{p, p.forward, args.weight, args.state + share.offset},
                             p.activation.data(),
                             args.bias,
                             drive,
                             args.slope ? args.slope + share.offset : nullptr,
                             args.leak};
-  walk_segments<T>(problem, p.forward, args.tolerance, args.max_sweeps, share.begin,
-                       share.samples, lane_mask<T>(share.samples, nullptr), args.report);
-  from_lanes<T>(problem.rows, p.outputs.data(), p.num_outputs, share.samples,
-                args.output + share.begin * p.num_outputs);
+  const RowMask<T> alive = lane_mask<T>(share.samples, nullptr);
+  for (std::int32_t g = first; g < last; ++g)
+    walk_group<T>(problem, p.forward.groups.data()[g], args.tolerance, args.max_sweeps, share.begin,
+                  share.samples, alive, args.report);
+}
+
+template <class T>
+void forward(const ForwardArgs<T>& args, std::int64_t chunk) {
+  const FlushDenormals flush;
+  const Program& p = *args.program;
+  const Share<T> share(p, args.batch, chunk);
+  T* drive = scratch<T>(static_cast<std::int64_t>(p.num_inputs) * kLanes<T>);
+  to_lanes<T>(args.drive + share.begin * p.num_inputs, p.num_inputs, p.num_inputs, share.samples,
+              drive);
+  forward_groups<T>(args, share, drive, 0, p.num_groups);
+  from_lanes<T>(args.state + share.offset, p.outputs.data(), p.num_outputs, share.samples,
+                args.output + share.begin * p.num_outputs, p.num_outputs);
+}
+
+template <class T>
+void forward_group(const ForwardArgs<T>& args, std::int64_t chunk, std::int32_t group,
+                   const T* drive) {
+  const FlushDenormals flush;
+  forward_groups<T>(args, Share<T>(*args.program, args.batch, chunk), drive, group, group + 1);
 }
 
 template <class T>
@@ -230,40 +248,58 @@ struct AdjointProblem : Problem<T, AdjointProblem<T>> {
 
 #include "scatter.hpp"
 
+// Groups first..last-1 of a chunk.
+template <class T>
+void adjoint_groups(const AdjointArgs<T>& args, const Share<T>& share, const T* grad_output,
+                    std::int32_t first, std::int32_t last) {
+  const Program& p = *args.program;
+  const Walk& walk = p.has_cycles ? p.backward : p.forward;
+  AdjointProblem<T> problem{{p, walk, args.weight, args.delta + share.offset},
+                            grad_output,
+                            args.state + share.offset,
+                            args.slope ? args.slope + share.offset : nullptr,
+                            args.leak};
+  // Samples without a solution are left out, so that their values reach no weight.
+  const RowMask<T> alive =
+      lane_mask<T>(share.samples, args.converged ? args.converged + share.begin : nullptr);
+  for (std::int32_t g = first; g < last; ++g) {
+    const Group& group = walk.groups.data()[g];
+    if (p.has_cycles) {
+      walk_group<T>(problem, group, args.tolerance, args.max_sweeps, share.begin, share.samples,
+                    alive, args.report);
+    } else {
+      scatter_group<T>(problem, group, alive, !p.input_bias && !args.grad_drive);
+    }
+  }
+}
+
 template <class T>
 void adjoint(const AdjointArgs<T>& args, std::int64_t chunk) {
   const FlushDenormals flush;
   const Program& p = *args.program;
   const Share<T> share(p, args.batch, chunk);
   T* grad_output = scratch<T>(static_cast<std::int64_t>(p.num_outputs) * kLanes<T>);
-  to_lanes<T>(args.grad_output + share.begin * p.num_outputs, p.num_outputs, share.samples,
-              grad_output);
-  const bool gather = p.has_cycles;
-  AdjointProblem<T> problem{
-      {p, gather ? p.backward : p.forward, args.weight, args.delta + share.offset},
-      grad_output,
-      args.state + share.offset,
-      args.slope ? args.slope + share.offset : nullptr,
-      args.leak};
-  // Samples without a solution are left out, so that their values reach no weight.
-  const RowMask<T> alive = lane_mask<T>(
-      share.samples, args.converged ? args.converged + share.begin : nullptr);
-  if (gather) {
-    walk_segments<T>(problem, p.backward, args.tolerance, args.max_sweeps, share.begin,
-                         share.samples, alive, args.report);
-  } else {
-    scatter_all<T>(problem, alive, !p.input_bias && !args.grad_drive);
-  }
+  to_lanes<T>(args.grad_output + share.begin * p.num_outputs, p.num_outputs, p.num_outputs,
+              share.samples, grad_output);
+  adjoint_groups<T>(args, share, grad_output, 0, p.num_groups);
   if (args.grad_drive)
-    from_lanes<T>(problem.rows, p.inputs.data(), p.num_inputs, share.samples,
-                  args.grad_drive + share.begin * p.num_inputs);
+    from_lanes<T>(args.delta + share.offset, p.inputs.data(), p.num_inputs, share.samples,
+                  args.grad_drive + share.begin * p.num_inputs, p.num_inputs);
+}
+
+template <class T>
+void adjoint_group(const AdjointArgs<T>& args, std::int64_t chunk, std::int32_t group,
+                   const T* grad_output) {
+  const FlushDenormals flush;
+  adjoint_groups<T>(args, Share<T>(*args.program, args.batch, chunk), grad_output, group, group + 1);
 }
 
 }  // namespace
 
 template <class T>
 Kernels<T> table() {
-  return {forward<T>, adjoint<T>, edge_gradient<T>, update_row<T>, list_row<T>};
+  return {forward<T>,  adjoint<T>,    forward_group<T>, adjoint_group<T>, to_lanes<T>,
+          from_lanes<T>, edge_gradient<T>, update_row<T>,    list_row<T>};
 }
 template Kernels<float> table<float>();
 template Kernels<double> table<double>();

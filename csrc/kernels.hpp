@@ -3,7 +3,8 @@
 // A chunk is 128 bytes of samples (32 float, 16 double). States are stored chunk by chunk,
 // feature-major inside: state[chunk][node][lane]. A node's lanes stay in vector registers while
 // its edges stream by; nothing is shared between chunks, so threads need no barrier. (Splitting a
-// chunk's vectors over threads was measured: a node's own overhead leaves nothing to gain.)
+// chunk's vectors over threads was measured: a node's own overhead leaves nothing to gain.) Where
+// there are fewer chunks than threads, a task is one group of the program's parts instead.
 #pragma once
 #include <cstdint>
 
@@ -15,12 +16,14 @@ constexpr int kChunkBytes = 128;
 template <class T>
 constexpr int kLanes = kChunkBytes / static_cast<int>(sizeof(T));
 
-// What a solver has to say of each sample; all null when the graph has no cycles.
+// What a solver has to say of each sample; all null when the graph has no cycles. A sample that is
+// lost in a component takes no part in what follows it in its group, but in the other groups: so it
+// does not matter which of them come first.
 template <class T>
 struct Report {
   T* residual = nullptr;            // (batch,) worst residual over components
   std::int32_t* sweeps = nullptr;   // (batch,) most sweeps over components
-  std::int32_t* failed = nullptr;   // (batch,) first component that did not converge, or -1
+  std::int32_t* failed = nullptr;   // (batch,) lowest component it was lost in, or -1
 };
 
 template <class T>
@@ -105,6 +108,17 @@ template <class T>
 struct Kernels {
   void (*forward)(const ForwardArgs<T>&, std::int64_t chunk);
   void (*adjoint)(const AdjointArgs<T>&, std::int64_t chunk);
+  // One group of a chunk whose drive, or grad_output, is in lanes already.
+  void (*forward_group)(const ForwardArgs<T>&, std::int64_t chunk, std::int32_t group,
+                        const T* lanes);
+  void (*adjoint_group)(const AdjointArgs<T>&, std::int64_t chunk, std::int32_t group,
+                        const T* lanes);
+  // Some columns of (samples, stride) -> (columns, lanes), missing samples zero; and rows of
+  // (nodes, lanes) into some columns of (samples, stride).
+  void (*to_lanes)(const T* matrix, std::int32_t stride, std::int32_t columns, int samples,
+                   T* lanes);
+  void (*from_lanes)(const T* lanes, const std::int32_t* rows, std::int32_t columns, int samples,
+                     T* matrix, std::int32_t stride);
   // Forward panels first..last-1, all samples: one writer per edge, whatever the number of threads.
   void (*edge_gradient)(const EdgeGradientArgs<T>&, std::int64_t first, std::int64_t last);
   // One row; appends to the list, or counts on where there is no room.

@@ -302,6 +302,7 @@ NB_MODULE(_core, m) {
   program.def_prop_ro("has_cycles", [](const BoundProgram& p) { return (*p).has_cycles; });
   program.def_prop_ro("has_slopes", [](const BoundProgram& p) { return (*p).has_slopes; });
   program.def_prop_ro("shared_edges", [](const BoundProgram& p) { return (*p).shared_edges(); });
+  program.def_prop_ro("groups", [](const BoundProgram& p) { return (*p).num_groups; });
   program.def_prop_ro("nbytes", [](const BoundProgram& p) { return (*p).bytes(); });
   program.def("component_size", [](const BoundProgram& p, std::int64_t component) {
     require(component >= 0 && component < (*p).num_components, "no such component");

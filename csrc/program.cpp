@@ -4,6 +4,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "groups.hpp"
 #include "thread_pool.hpp"
 
 namespace nervure {
@@ -57,30 +58,48 @@ void cut_panels(Walk& walk, std::int32_t begin, std::int32_t end, bool join, boo
   }
 }
 
-// Cuts the walk into segments: component c takes the positions [bounds[c], bounds[c + 1]).
-void cut_segments(Walk& walk, const std::vector<std::int32_t>& bounds, bool backwards, bool join) {
-  const auto count = static_cast<std::int32_t>(bounds.size()) - 1;
-  const std::int32_t total = bounds.back();
+using ComponentLists = std::vector<std::vector<std::int32_t>>;
+
+// Cuts the walk into segments: component c takes bounds[c + 1] - bounds[c] positions.
+void cut_segments(Walk& walk, const ComponentLists& groups, const std::vector<std::int32_t>& bounds,
+                  bool backwards, bool join) {
   walk.panels.reserve(bounds.back());
   auto add = [&](std::int32_t begin, std::int32_t end, std::int32_t component) {
+    if (begin == end) return;
     const auto first = static_cast<std::int32_t>(walk.panels.size());
     cut_panels(walk, begin, end, join, join && !backwards);
     walk.segments.push_back({first, static_cast<std::int32_t>(walk.panels.size()), component});
   };
-  std::int32_t pending = -1;  // where a stretch of single nodes began
-  for (std::int32_t i = 0; i < count; ++i) {
-    const std::int32_t c = backwards ? count - 1 - i : i;
-    const std::int32_t begin = backwards ? total - bounds[c + 1] : bounds[c];
-    const std::int32_t end = begin + (bounds[c + 1] - bounds[c]);
-    if (end - begin == 1) {
-      if (pending < 0) pending = begin;
-      continue;
+  std::int32_t at = 0;
+  const std::size_t count = groups.size();
+  for (std::size_t g = 0; g < count; ++g) {
+    const std::vector<std::int32_t>& components = groups[backwards ? count - 1 - g : g];
+    const auto first = static_cast<std::int32_t>(walk.segments.size());
+    const std::int32_t *next = components.data(), *end = next + components.size();
+    std::int32_t pending = at;  // where a stretch of single nodes began
+    while (next < end) {
+      const std::int32_t c = backwards ? *--end : *next++, begin = at;
+      at += bounds[c + 1] - bounds[c];
+      if (at - begin == 1) continue;
+      add(pending, begin, -1);
+      add(begin, at, c);
+      pending = at;
     }
-    if (pending >= 0) add(pending, begin, -1);
-    pending = -1;
-    add(begin, end, c);
+    add(pending, at, -1);
+    walk.groups.push_back({first, static_cast<std::int32_t>(walk.segments.size())});
   }
-  if (pending >= 0) add(pending, total, -1);
+  if (backwards) std::reverse(walk.groups.begin(), walk.groups.end());
+}
+
+// The nodes, group by group.
+std::vector<std::int32_t> take_order(Components& c, const ComponentLists& groups) {
+  if (groups.size() == 1) return std::move(c.order);
+  std::vector<std::int32_t> order;
+  order.reserve(c.order.size());
+  for (const std::vector<std::int32_t>& components : groups)
+    for (const std::int32_t k : components)
+      order.insert(order.end(), c.order.begin() + c.offsets[k], c.order.begin() + c.offsets[k + 1]);
+  return order;
 }
 
 // Edges per node from which on a sweep's order hardly matters to how fast it converges.
@@ -145,19 +164,23 @@ Program::Program(Wiring wiring)
   const Csr& g = wiring.incoming;
   reach = 0;
   for (std::int32_t i = 0; i < blocks; ++i) {
-    const std::int32_t begin = g.indptr[i], end = g.indptr[i + 1];
-    if (begin < end)
-      reach = std::max(reach, (g.neighbours[end - 1] - g.neighbours[begin] + 1) * block);
+    const std::int32_t *begin = g.neighbours + g.indptr[i], *end = g.neighbours + g.indptr[i + 1];
+    if (begin == end) continue;
+    reach = std::max(reach, (end[-1] - begin[0] + 1) * block);
+    bool rising = true;
+    for (const std::int32_t* next = begin + 1; next < end; ++next) rising &= next[-1] < next[0];
+    if (!rising) throw std::invalid_argument("the sources of a node must rise");
+    if (std::binary_search(begin, end, i))
+      throw std::invalid_argument("an edge leads from a node to itself");
   }
-  for (std::int32_t i = 0; i < blocks; ++i)
-    for (std::int32_t k = g.indptr[i]; k < g.indptr[i + 1]; ++k)
-      if (g.neighbours[k] == i) throw std::invalid_argument("an edge leads from a node to itself");
   Components c;
+  std::vector<std::int32_t> parts;
   // Components and outgoing lists at once: most graphs planned again and again have cycles.
   const bool guess = edges >= kWorthTwoThreads && !rises(g);
   parallel_for(guess ? 2 : 1, 2, [&](std::int64_t task) {
     if (task == 0) {
       c = strong_components(g);
+      parts = weak_parts(g);
     } else {
       make_outgoing(g);
     }
@@ -169,17 +192,19 @@ Program::Program(Wiring wiring)
   for (std::int32_t k = 0; k < num_components; ++k)
     component_size[k] = (c.offsets[k + 1] - c.offsets[k]) * block;
   for (std::int32_t k = 0; k < num_components; ++k) sort_if_dense(g, c, k);
-  order_ = std::move(c.order);
+  const ComponentLists groups = make_groups(g, c, parts);
+  num_groups = static_cast<std::int32_t>(groups.size());
+  order_ = take_order(c, groups);
   forward.order = order_.data();
   forward.indptr = g.indptr;
   forward.neighbours = g.neighbours;
-  cut_segments(forward, c.offsets, false, block == 1);
+  cut_segments(forward, groups, c.offsets, false, block == 1);
   if (has_cycles) {
     reversed_.assign(order_.rbegin(), order_.rend());
     backward.order = reversed_.data();
     backward.indptr = out_indptr_.data();
     backward.neighbours = out_targets_.data();
-    cut_segments(backward, c.offsets, true, block == 1);
+    cut_segments(backward, groups, c.offsets, true, block == 1);
   }
   pure_input.resize(nodes);
   for (std::int32_t i = 0; i < nodes; ++i)
@@ -232,7 +257,8 @@ std::int64_t Program::bytes() const {
   return size(activation) + size(inputs) + size(outputs) + size(input_row) + size(output_row) +
          size(component_size) + size(pure_input) + size(out_edge) + size(work) + size(order_) + size(reversed_) +
          size(out_indptr_) + size(out_targets_) + size(forward.panels) + size(forward.segments) +
-         size(backward.panels) + size(backward.segments);
+         size(forward.groups) + size(backward.panels) + size(backward.segments) +
+         size(backward.groups);
 }
 
 }  // namespace nervure

@@ -32,12 +32,18 @@ struct Segment {
   std::int32_t component;    // number of the cyclic component, or -1
 };
 
+// Segments that no edge joins to those of another group, so that threads may walk them at once.
+struct Group {
+  std::int32_t first, last;  // segments
+};
+
 // One direction of travel. Without cycles the adjoint needs none of its own: it pushes along the
 // incoming lists, which is faster than gathering along outgoing ones, and spares their memory.
 struct Walk {
   const std::int32_t *order = nullptr, *indptr = nullptr, *neighbours = nullptr;
   std::vector<Panel> panels;
   std::vector<Segment> segments;
+  std::vector<Group> groups;  // the same, in the same order, in both directions
 };
 
 // The wiring as it comes: arrays owned by the caller, which must outlive the program.
@@ -58,7 +64,8 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  std::int32_t nodes, blocks, block, edges, num_inputs, num_outputs, num_components;
+  std::int32_t nodes, blocks, block, edges, num_inputs, num_outputs;
+  std::int32_t num_components, num_groups;
   bool has_cycles, has_slopes, input_bias;
   std::int32_t reach;  // most nodes between the first and the last source of a node, and they
   std::vector<std::int32_t> activation, inputs, outputs;

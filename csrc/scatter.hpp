@@ -104,12 +104,19 @@ inline void scatter_panel(const AdjointProblem<T>& problem, const RowMask<T>& al
 
 // stop_at_inputs: nobody asks what reaches the pure inputs.
 template <class T>
-void scatter_all(const AdjointProblem<T>& problem, const RowMask<T>& alive,
-                 bool stop_at_inputs) {
-  const Program& p = problem.p;
-  for (std::int32_t node = 0; node < p.nodes; ++node)
-    store_row<T>(problem.row(node), problem.fresh(node));
-  const std::vector<Panel>& panels = p.forward.panels;
-  for (auto panel = panels.rbegin(); panel != panels.rend(); ++panel)
-    scatter_panel<T>(problem, alive, *panel, stop_at_inputs);
+void scatter_group(const AdjointProblem<T>& problem, const Group& group, const RowMask<T>& alive,
+                   bool stop_at_inputs) {
+  const Walk& walk = problem.walk;
+  const std::int32_t block = problem.p.block;
+  const Panel* panels = walk.panels.data();
+  const std::int32_t first = walk.segments.data()[group.first].first;
+  const std::int32_t last = walk.segments.data()[group.last - 1].last;
+  const std::int32_t end = panels[last - 1].first + panels[last - 1].rows;
+  for (std::int32_t position = panels[first].first; position < end; ++position)
+    for (std::int32_t m = 0; m < block; ++m) {
+      const std::int32_t node = walk.order[position] * block + m;
+      store_row<T>(problem.row(node), problem.fresh(node));
+    }
+  for (std::int32_t i = last; i-- > first;)
+    scatter_panel<T>(problem, alive, panels[i], stop_at_inputs);
 }

@@ -87,10 +87,114 @@ std::int64_t chunks_of(std::int64_t batch) {
   return (batch + kLanes<T> - 1) / kLanes<T>;
 }
 
-template <class T, class Body>
-void over_chunks(const Program& p, std::int64_t batch, int threads, Body body) {
-  const std::int64_t chunks = chunks_of<T>(batch);
-  parallel_for(chunks, useful_threads<T>(p, chunks, threads), body);
+template <class T>
+void clear(const Report<T>& report, std::int64_t count) {
+  if (!report.residual) return;
+  std::fill_n(report.residual, count, T(0));
+  std::fill_n(report.sweeps, count, 0);
+  std::fill_n(report.failed, count, -1);
+}
+
+// What a sweep starts from, columns of (batch, columns) that it needs in lanes, and what it leaves:
+// rows of (chunks, nodes, lanes) that go into another such matrix, or null.
+template <class T>
+struct Ends {
+  const T* from;
+  std::int32_t from_columns;
+  const T* values;
+  const std::int32_t* rows;
+  T* to;
+  std::int32_t to_columns;
+};
+
+// Where the columns of a piece begin: whole registers, as long as there are any.
+std::int32_t share_of(std::int32_t columns, std::int64_t piece, std::int64_t pieces) {
+  constexpr std::int64_t unit = 16;
+  const std::int64_t units = (columns + unit - 1) / unit;
+  return static_cast<std::int32_t>(std::min<std::int64_t>(columns, units * piece / pieces * unit));
+}
+
+// A report for each group, and how they become one.
+template <class T>
+class GroupReports {
+ public:
+  GroupReports(const Report<T>& whole, std::int64_t groups, std::int64_t batch)
+      : whole_(whole), groups_(whole.residual ? groups : 0), batch_(batch),
+        residual_(groups_ * batch), sweeps_(groups_ * batch), failed_(groups_ * batch) {
+    if (groups_ > 0) clear<T>(of(0), groups_ * batch);
+  }
+  Report<T> of(std::int64_t group) const {
+    if (groups_ == 0) return {};
+    const std::int64_t at = group * batch_;
+    return {residual_.get() + at, sweeps_.get() + at, failed_.get() + at};
+  }
+  void unite() const {
+    for (std::int64_t g = 0; g < groups_; ++g) {
+      const Report<T> one = of(g);
+      for (std::int64_t b = 0; b < batch_; ++b) {
+        whole_.residual[b] = std::max(whole_.residual[b], one.residual[b]);
+        whole_.sweeps[b] = std::max(whole_.sweeps[b], one.sweeps[b]);
+        // As unsigned numbers, -1 is the highest.
+        whole_.failed[b] = std::min<std::uint32_t>(whole_.failed[b], one.failed[b]);
+      }
+    }
+  }
+
+ private:
+  const Report<T>& whole_;
+  std::int64_t groups_, batch_;
+  Buffer<T> residual_;
+  Buffer<std::int32_t> sweeps_, failed_;
+};
+
+// The groups of every chunk at once: columns to lanes, then the groups, then lanes to columns.
+template <class T, class Args>
+void over_groups(const Args& args, const Ends<T>& ends, std::int64_t chunks, int threads,
+                 void (*kernel)(const Args&, std::int64_t, std::int32_t, const T*)) {
+  const Program& p = *args.program;
+  const Kernels<T>& kernel_set = kernels<T>();
+  const std::int64_t groups = p.num_groups, batch = args.batch;
+  const std::int64_t stride = static_cast<std::int64_t>(ends.from_columns) * kLanes<T>;
+  const Buffer<T> lanes(chunks * stride);
+  const GroupReports<T> reports(args.report, groups, batch);
+  parallel_stages(ends.to ? 3 : 2, chunks * groups, threads, [&](int stage, std::int64_t task) {
+    const std::int64_t chunk = task % chunks, group = task / chunks, begin = chunk * kLanes<T>;
+    T* chunk_lanes = lanes.get() + chunk * stride;
+    if (stage == 1) {
+      Args own = args;
+      own.report = reports.of(group);
+      kernel(own, chunk, static_cast<std::int32_t>(group), chunk_lanes);
+      return;
+    }
+    const int samples = static_cast<int>(std::min<std::int64_t>(kLanes<T>, batch - begin));
+    const std::int32_t columns = stage == 0 ? ends.from_columns : ends.to_columns;
+    const std::int32_t first = share_of(columns, group, groups);
+    const std::int32_t count = share_of(columns, group + 1, groups) - first;
+    const std::int64_t at = begin * columns + first;
+    if (stage == 0) {
+      kernel_set.to_lanes(ends.from + at, columns, count, samples, chunk_lanes + first * kLanes<T>);
+    } else {
+      kernel_set.from_lanes(ends.values + begin * p.nodes, ends.rows + first, count, samples,
+                            ends.to + at, columns);
+    }
+  });
+  reports.unite();
+}
+
+// A thread takes a chunk; where that leaves some without, a group of a chunk.
+template <class T, class Args>
+void sweep(const Args& args, const Ends<T>& ends, int threads,
+           void (*chunk_kernel)(const Args&, std::int64_t),
+           void (*group_kernel)(const Args&, std::int64_t, std::int32_t, const T*)) {
+  const Program& p = *args.program;
+  const std::int64_t chunks = chunks_of<T>(args.batch);
+  threads = useful_threads<T>(p, chunks, threads);
+  clear<T>(args.report, args.batch);
+  if (chunks > 0 && chunks < threads && p.num_groups > 1) {
+    over_groups<T>(args, ends, chunks, threads, group_kernel);
+  } else {
+    parallel_for(chunks, threads, [&](std::int64_t chunk) { chunk_kernel(args, chunk); });
+  }
 }
 
 // Weights in the order in which the adjoint gathers, blocks transposed.
@@ -117,26 +221,25 @@ void outgoing_weights(const Program& p, const T* weight, T* out, int threads) {
 
 template <class T>
 void run_forward(const ForwardArgs<T>& args, int threads) {
-  const auto kernel = kernels<T>().forward;
-  over_chunks<T>(*args.program, args.batch, threads,
-                 [&](std::int64_t chunk) { kernel(args, chunk); });
+  const Program& p = *args.program;
+  const Ends<T> ends{args.drive,       p.num_inputs, args.state,
+                     p.outputs.data(), args.output,  p.num_outputs};
+  sweep<T>(args, ends, threads, kernels<T>().forward, kernels<T>().forward_group);
 }
 
 template <class T>
 void run_adjoint(AdjointArgs<T> args, int threads) {
   const Program& p = *args.program;
-  const auto kernel = kernels<T>().adjoint;
+  const Ends<T> ends{args.grad_output, p.num_outputs,   args.delta,
+                     p.inputs.data(),  args.grad_drive, p.num_inputs};
   const bool permuted = p.has_cycles && args.batch > 0;
-  const std::size_t bytes = permuted ? sizeof(T) * static_cast<std::size_t>(p.weights()) : 0;
-  T* outgoing = permuted ? static_cast<T*>(take_buffer(bytes)) : nullptr;
+  const Buffer<T> outgoing(permuted ? p.weights() : 0);
   if (permuted) {
-    outgoing_weights<T>(p, args.weight, outgoing,
+    outgoing_weights<T>(p, args.weight, outgoing.get(),
                         useful_threads<T>(p, chunks_of<T>(args.batch), threads));
-    args.weight = outgoing;
+    args.weight = outgoing.get();
   }
-  over_chunks<T>(p, args.batch, threads,
-                 [&](std::int64_t chunk) { kernel(args, chunk); });
-  if (outgoing) give_buffer(outgoing, bytes);
+  sweep<T>(args, ends, threads, kernels<T>().adjoint, kernels<T>().adjoint_group);
 }
 
 template <class T>

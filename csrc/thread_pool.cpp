@@ -155,4 +155,16 @@ void parallel_for(std::int64_t tasks, int threads, const std::function<void(std:
   for (std::int64_t task = 0; task < tasks; ++task) body(task);
 }
 
+void parallel_stages(int stages, std::int64_t tasks, int threads,
+                     const std::function<void(int, std::int64_t)>& body) {
+  std::atomic<std::int64_t> done{0};
+  // What a task waits for was handed out before it, so somebody is at it.
+  parallel_for(stages * tasks, threads, [&](std::int64_t task) {
+    const std::int64_t stage = task / tasks;
+    while (done.load(std::memory_order_acquire) < stage * tasks) std::this_thread::yield();
+    body(static_cast<int>(stage), task % tasks);
+    done.fetch_add(1, std::memory_order_release);
+  });
+}
+
 }  // namespace nervure

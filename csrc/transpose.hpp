@@ -26,9 +26,9 @@ template <class T, int U = kWidth<T> / 2>
   if constexpr (U > 1) transpose<T, U / 2>(x);
 }
 
-// (samples, columns) -> (columns, lanes), missing samples zero.
+// Columns of (samples, stride) -> (columns, lanes), missing samples zero.
 template <class T>
-void to_lanes(const T* matrix, std::int32_t columns, int samples, T* lanes) {
+void to_lanes(const T* matrix, std::int32_t stride, std::int32_t columns, int samples, T* lanes) {
   constexpr int W = kWidth<T>;
   std::int32_t j = 0;
   for (; j + W <= columns; j += W)
@@ -36,20 +36,20 @@ void to_lanes(const T* matrix, std::int32_t columns, int samples, T* lanes) {
       Vec<T> x[W];
       NERVURE_UNROLL for (int s = 0; s < W; ++s)
         x[s] = s0 + s < samples
-                   ? load<T>(matrix + static_cast<std::int64_t>(s0 + s) * columns + j)
+                   ? load<T>(matrix + static_cast<std::int64_t>(s0 + s) * stride + j)
                    : Vec<T>{};
       transpose<T>(x);
       NERVURE_UNROLL for (int c = 0; c < W; ++c) store<T>(at_node(lanes, j + c) + s0, x[c]);
     }
   for (; j < columns; ++j)
     for (int s = 0; s < kLanes<T>; ++s)
-      at_node(lanes, j)[s] = s < samples ? matrix[static_cast<std::int64_t>(s) * columns + j] : T(0);
+      at_node(lanes, j)[s] = s < samples ? matrix[static_cast<std::int64_t>(s) * stride + j] : T(0);
 }
 
-// Rows `rows` of (nodes, lanes) -> (samples, columns).
+// Rows `rows` of (nodes, lanes) -> columns of (samples, stride).
 template <class T>
 void from_lanes(const T* lanes, const std::int32_t* rows, std::int32_t columns, int samples,
-                T* matrix) {
+                T* matrix, std::int32_t stride) {
   constexpr int W = kWidth<T>;
   std::int32_t j = 0;
   for (; j + W <= columns; j += W)
@@ -59,9 +59,9 @@ void from_lanes(const T* lanes, const std::int32_t* rows, std::int32_t columns, 
       transpose<T>(x);
       NERVURE_UNROLL for (int s = 0; s < W; ++s)
         if (s0 + s < samples)
-          store<T>(matrix + static_cast<std::int64_t>(s0 + s) * columns + j, x[s]);
+          store<T>(matrix + static_cast<std::int64_t>(s0 + s) * stride + j, x[s]);
     }
   for (; j < columns; ++j)
     for (int s = 0; s < samples; ++s)
-      matrix[static_cast<std::int64_t>(s) * columns + j] = at_node(lanes, rows[j])[s];
+      matrix[static_cast<std::int64_t>(s) * stride + j] = at_node(lanes, rows[j])[s];
 }

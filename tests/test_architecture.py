@@ -35,8 +35,8 @@ ALLOWED = {
     },
     "benchmarks": {"errors", "_core", "topology", "engine", "networks", "rules"},
     "cli": {
-        "errors", "textual", "benchmarks", "data", "engine", "jobs", "modules", "reproduce", "rules",
-        "training",
+        "errors", "textual", "benchmarks", "data", "engine", "jobs", "modules", "reproduce",
+        "rules", "training",
     },
 }  # fmt: skip
 WITHOUT_TORCH = ("topology", "data", "errors", "textual", "folders")

@@ -236,4 +236,5 @@ def test_rewiring_while_an_earlier_loss_is_still_held():
     state = GraphLayer(Topology.layered([3, 5, 2])).state_dict()
     layer.load_state_dict(state)
     layer(x).sum().backward()
-    assert loss.isfinite() and other.isfinite()
+    assert loss.isfinite()
+    assert other.isfinite()

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from nervure.data.polynomials import SAMPLES
 from nervure.engine.activations import ActivationName
 from nervure.errors import NervureError
 from nervure.jobs import polynomials
@@ -144,9 +145,7 @@ def reproduce_polynomials(
         epochs=epochs or base.epochs,
         activation=activation,
     )
-    tasks = polynomials.polynomial_tasks(
-        polynomials.QUICK_SAMPLES if quick else polynomials.SAMPLES
-    )
+    tasks = polynomials.polynomial_tasks(polynomials.QUICK_SAMPLES if quick else SAMPLES)
     table = Table(title="Error on an even grid over [0, 1]")
     for name in ("task", "network", "neurons", "seed", "parameters", "largest", "mean", "s"):
         table.add_column(name, justify="left" if name in ("task", "network") else "right")
