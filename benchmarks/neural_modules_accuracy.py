@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nervure.errors import NervureError
-from nervure.jobs import TrainRequest, train_neural_modules
+from nervure.jobs import NeuralModulesRequest, train_neural_modules
 
 PENALTIES = ("repulsion", "none", "l2")
 
@@ -27,7 +27,7 @@ def run_one(data: str, nodes: int, penalty: str, seed: int, epochs: int) -> dict
     """Train once and give the summary, or the reason why not."""
     key = {"data": data, "nodes": nodes, "penalty": penalty, "seed": seed, "epochs": epochs}
     with tempfile.TemporaryDirectory() as folder:
-        request = TrainRequest(
+        request = NeuralModulesRequest(
             data=data,
             nodes=nodes,
             penalty=penalty,  # type: ignore[arg-type]

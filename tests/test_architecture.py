@@ -30,9 +30,13 @@ ALLOWED = {
         "errors", "data", "engine", "modules", "networks", "rules", "training", "baselines",
         "report",
     },
+    "reproduce": {
+        "errors", "baselines", "data", "networks", "report", "rules", "training",
+    },
     "benchmarks": {"errors", "_core", "topology", "engine", "networks", "rules"},
     "cli": {
-        "errors", "textual", "benchmarks", "data", "engine", "jobs", "modules", "rules", "training",
+        "errors", "textual", "benchmarks", "data", "engine", "jobs", "modules", "reproduce",
+        "rules", "training",
     },
 }  # fmt: skip
 WITHOUT_TORCH = ("topology", "data", "errors", "textual", "folders")

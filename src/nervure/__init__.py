@@ -1,9 +1,14 @@
 """Train neural networks that learn their own wiring."""
 
 from nervure import data, engine, modules, networks, rules, topology, training
-from nervure.estimators import NeuralModulesClassifier, NeuralModulesRegressor
+from nervure.estimators import (
+    FreeNetClassifier,
+    FreeNetRegressor,
+    NeuralModulesClassifier,
+    NeuralModulesRegressor,
+)
 from nervure.modules import ModuleStatistics, module_statistics
-from nervure.networks import GraphLayer, NeuralModules
+from nervure.networks import FreeNet, GraphLayer, NeuralModules
 from nervure.topology import Topology
 from nervure.training import TrainingOptions, fit
 from nervure.training.checkpoint import load_model, save_model
@@ -11,6 +16,9 @@ from nervure.training.checkpoint import load_model, save_model
 __version__ = "0.1.0"
 
 __all__ = [
+    "FreeNet",
+    "FreeNetClassifier",
+    "FreeNetRegressor",
     "GraphLayer",
     "ModuleStatistics",
     "NeuralModules",

@@ -1,5 +1,5 @@
 """Networks with a fixed wiring, trained through the same loop for comparison."""
 
-from nervure.baselines.plain import PlainNetwork
+from nervure.baselines.plain import PlainNetwork, matched_hidden_size
 
-__all__ = ["PlainNetwork"]
+__all__ = ["PlainNetwork", "matched_hidden_size"]

@@ -12,6 +12,33 @@ from nervure.errors import EngineError
 from nervure.networks.linear import linear
 
 
+def matched_hidden_size(inputs: int, outputs: int, parameters: int) -> int:
+    """Give the smallest hidden layer whose network has at least so many parameters.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+    parameters : int
+        Weights and biases of the network to be matched.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Notes
+    -----
+    Paper: freenets, section 5, where neurons are added to the baseline until it is as large.
+
+    Examples
+    --------
+    >>> from nervure.baselines import matched_hidden_size
+    >>> matched_hidden_size(784, 10, 785 * 100 + 4950 + 1010)
+    107
+    """
+    return max(1, -(-(parameters - outputs) // (inputs + 1 + outputs)))
+
+
 class PlainNetwork(nn.Module):
     """Linear, activation, linear.
 

@@ -10,6 +10,7 @@ from nervure.benchmarks import (
     blocks,
     dag_sweep,
     equilibrium,
+    freenet_step,
     modules_parallel,
     neural_modules_step,
     overhead,
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         overhead,
         blocks,
         neural_modules_step,
+        freenet_step,
     )
 }
 

@@ -18,6 +18,14 @@ from nervure.modules import module_statistics
 from nervure.training.checkpoint import load_model
 from nervure.training.run import Run
 
+# What a run's settings are asked for; each method has some of them.
+_SETTINGS = (
+    "method", "dataset", "task", "seed", "nodes", "keep", "alpha", "penalty", "neurons", "epsilon",
+    "interval", "statistics",
+)  # fmt: skip
+# Networks without cycles by construction, of whose modules there is nothing to say.
+_ACYCLIC = ("FreeNet",)
+
 
 def inspect(
     run: Annotated[Path, typer.Argument(help="Run folder or model.safetensors file.")],
@@ -43,7 +51,7 @@ def _facts(path: Path) -> dict[str, Any]:
     if path.is_dir():
         run = Run.open(path)
         facts["status"] = run.status
-        for key in ("method", "dataset", "task", "seed", "nodes", "keep", "alpha", "penalty"):
+        for key in _SETTINGS:
             if key in run.config:
                 facts[key] = run.config[key]
         result = run.result or {}
@@ -61,12 +69,15 @@ def _facts(path: Path) -> dict[str, Any]:
     facts["parameters"] = sum(p.numel() for p in loaded.network.parameters())
     facts["file_bytes"] = file.stat().st_size
     if topology is not None:
-        modules = module_statistics(topology)
         facts |= {
             "nodes": topology.num_nodes,
             "edges": topology.num_edges,
             "density": topology.density,
             "depth": topology.depth,
+        }
+    if topology is not None and loaded.metadata["network"]["kind"] not in _ACYCLIC:
+        modules = module_statistics(topology)
+        facts |= {
             "modules": modules.count,
             "module_sizes": list(modules.sizes),
             "nodes_in_modules": modules.covered,

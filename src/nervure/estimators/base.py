@@ -18,31 +18,35 @@ from torch import nn
 
 from nervure.topology import Topology
 from nervure.training import Fitted, TrainingOptions, fit, predict_values
-from nervure.training.fit import RuleMaker, Task, automatic_learning_rate
+from nervure.training.fit import RuleMaker, Task
 
 _LARGEST_SEED = 2**31 - 1
 
 
 class GraphEstimator(BaseEstimator):  # type: ignore[misc]
-    """Base of the estimators; subclasses give the network, the rule and the task.
+    """Base of the estimators; subclasses give the network, the rule, the options and the task.
 
     Attributes made by `fit`: ``network_`` (a torch module, in its compact form), ``history_``
     (metrics per epoch), ``n_features_in_``, ``converged_``.
     """
 
     # Set by the __init__ of subclasses, which scikit-learn reads parameter names from.
-    epochs: int
-    batch_size: int | None
-    learning_rate: float | None
-    nodes: int
-    momentum: float
     standardize: bool
     validation_fraction: float
     random_state: Any
 
     @abstractmethod
-    def _build(self, inputs: int, outputs: int, seed: int) -> tuple[nn.Module, RuleMaker | None]:
-        """Make the untrained network and the maker of its rule."""
+    def _options(self, task: Task, seed: int) -> TrainingOptions:
+        """Say how to train."""
+
+    @abstractmethod
+    def _build(
+        self, rows: NDArray[np.float32], outputs: int, options: TrainingOptions
+    ) -> tuple[nn.Module, RuleMaker]:
+        """Make the untrained network, by the options' seed, and the maker of its rule.
+
+        `rows` is what will be trained on, shape (rows, features).
+        """
 
     def _fit(self, x: NDArray[Any], y: NDArray[Any], outputs: int, task: Task) -> Self:
         if not 0 <= self.validation_fraction < 1:
@@ -52,15 +56,7 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
             )
         random = check_random_state(self.random_state)
         seed = int(random.randint(_LARGEST_SEED))
-        options = TrainingOptions(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=automatic_learning_rate(task, self.nodes)
-            if self.learning_rate is None
-            else self.learning_rate,
-            momentum=self.momentum,
-            seed=seed,
-        )
+        options = self._options(task, seed)
         self._scaler = StandardScaler().fit(x) if self.standardize else None
         rows = self._scaled(x).astype(np.float32)
         validation = None
@@ -73,7 +69,7 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
                 stratify=y if task == "classification" else None,
             )
             validation = (held, held_y)
-        network, rule = self._build(rows.shape[1], outputs, seed)
+        network, rule = self._build(rows, outputs, options)
         fitted: Fitted = fit(
             network, rows, y, task=task, options=options, rule=rule, validation=validation
         )

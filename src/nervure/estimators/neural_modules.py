@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from nervure.estimators.base import GraphClassifier, GraphEstimator, GraphRegressor
 from nervure.networks import NeuralModules
 from nervure.rules import Repulsion
 from nervure.rules.repulsion import Penalty
-from nervure.training.fit import RuleMaker
+from nervure.training import TrainingOptions
+from nervure.training.fit import RuleMaker, Task, automatic_learning_rate
 
 
 class _NeuralModulesEstimator(GraphEstimator):
@@ -45,14 +48,27 @@ class _NeuralModulesEstimator(GraphEstimator):
         self.validation_fraction = validation_fraction
         self.random_state = random_state
 
-    def _build(self, inputs: int, outputs: int, seed: int) -> tuple[nn.Module, RuleMaker]:
+    def _options(self, task: Task, seed: int) -> TrainingOptions:
+        return TrainingOptions(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=automatic_learning_rate(task, self.nodes)
+            if self.learning_rate is None
+            else self.learning_rate,
+            momentum=self.momentum,
+            seed=seed,
+        )
+
+    def _build(
+        self, rows: NDArray[np.float32], outputs: int, options: TrainingOptions
+    ) -> tuple[nn.Module, RuleMaker]:
         network = NeuralModules(
-            inputs,
+            rows.shape[1],
             outputs,
             nodes=self.nodes,
             activation=self.activation,
             contraction=self.contraction,
-            seed=seed,
+            seed=options.seed,
         )
 
         def rule(_: nn.Module, optimizer: torch.optim.Optimizer) -> Repulsion:

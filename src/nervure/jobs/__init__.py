@@ -1,19 +1,19 @@
 """Whole jobs, as the command runs them."""
 
+from nervure.jobs.freenet import FreeNetRequest, train_freenet
+from nervure.jobs.neural_modules import NeuralModulesRequest, train_neural_modules
 from nervure.jobs.predict import Predictions, predict_table, write_predictions
-from nervure.jobs.train import (
-    Listener,
-    TrainRequest,
-    TrainResult,
-    train_neural_modules,
-)
+from nervure.jobs.train import Listener, TrainRequest, TrainResult
 
 __all__ = [
+    "FreeNetRequest",
     "Listener",
+    "NeuralModulesRequest",
     "Predictions",
     "TrainRequest",
     "TrainResult",
     "predict_table",
+    "train_freenet",
     "train_neural_modules",
     "write_predictions",
 ]

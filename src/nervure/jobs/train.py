@@ -1,39 +1,38 @@
-"""The main job: train a network on data, compare, and leave a run folder."""
+"""The main job: train a network on data, compare, and leave a run folder.
+
+What all methods share. A method adds a request, and a function that makes an `Experiment` of it.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import nn
 
 from nervure.baselines import PlainNetwork
 from nervure.data import Prepared, open_source, prepare
-from nervure.engine.sweeping import OnFailure
-from nervure.errors import EngineError
-from nervure.modules import module_statistics
-from nervure.networks import NeuralModules
+from nervure.networks import FreeNet, NeuralModules
 from nervure.report import write_report
-from nervure.rules import Repulsion, Rewiring
-from nervure.rules.repulsion import Penalty
+from nervure.rules import Rewiring
 from nervure.training import Fitted, TrainingOptions, evaluate, fit
 from nervure.training.checkpoint import save_model
-from nervure.training.fit import automatic_learning_rate
+from nervure.training.fit import RuleMaker
 from nervure.training.run import RewiringRow, Run
 
-METHOD = "neural-modules"
 # At most so many snapshots of the wiring are kept for the report.
 _SNAPSHOTS = 20
 
+LearnedNetwork = NeuralModules | FreeNet
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class TrainRequest:
-    """What to train, on what, and where to put it.
+    """On what to train, how long, and where to put it; methods add what is theirs.
 
     Attributes
     ----------
@@ -43,15 +42,14 @@ class TrainRequest:
         Column to predict, for files.
     task : {"classification", "regression"}, optional
         Detected if None.
-    nodes, keep, alpha, penalty, activation, contraction, on_failure
-        Of the network and its rule; `keep` None means twice the nodes.
-    epochs, batch_size, learning_rate, momentum
-        As in `TrainingOptions`; `learning_rate` None means 0.3 for classes and 1 / nodes for
-        regression.
-    seed : int
-        For split, weights and the order of samples.
     split_by : str, optional
         Group (subject, batch) that must not be on both sides of the split.
+    epochs, batch_size
+        As in `TrainingOptions`.
+    learning_rate : float, optional
+        None means what suits method and task.
+    seed : int
+        For split, weights and the order of samples.
     baseline : bool
         Whether to train the plain network beside it.
     out : Path, optional
@@ -63,19 +61,11 @@ class TrainRequest:
     data: str = "digits"
     target: str | None = None
     task: str | None = None
-    nodes: int = 200
-    keep: int | None = None
-    alpha: float = 1e-2
-    penalty: Penalty = "repulsion"
-    activation: str = "tanh"
-    contraction: float | None = None
-    on_failure: OnFailure = "raise"
+    split_by: str | None = None
     epochs: int = 30
     batch_size: int | None = None
     learning_rate: float | None = None
-    momentum: float = 0.5
     seed: int = 0
-    split_by: str | None = None
     baseline: bool = True
     out: Path | None = None
     force: bool = False
@@ -88,7 +78,7 @@ class Listener(Protocol):
         """Hear that the data is ready and training begins."""
 
     def epoch(self, network: str, metrics: Mapping[str, Any]) -> None:
-        """Hear that an epoch of "neural modules" or "plain network" has ended."""
+        """Hear that an epoch of "neural modules", say, or of "plain network" has ended."""
 
 
 class SilentListener:
@@ -102,6 +92,40 @@ class SilentListener:
 
 
 @dataclass(frozen=True)
+class Experiment:
+    """What a method makes of a request and the data.
+
+    Attributes
+    ----------
+    method : str
+        Its name for machines, which run folders begin with.
+    label : str
+        Its network's name for people.
+    network : LearnedNetwork
+        Untrained.
+    options : TrainingOptions
+        Of the plain network too.
+    train : callable
+        Trains the network in place with the help of a `Recorder`.
+    settings : mapping
+        What was chosen where the request left it open; kept with the run.
+    figures : callable
+        Given the final network and how training went, its figures for the summary.
+    baseline : callable
+        Makes the plain network that it is held against.
+    """
+
+    method: str
+    label: str
+    network: LearnedNetwork
+    options: TrainingOptions
+    train: Callable[[Recorder], Fitted]
+    settings: Mapping[str, Any]
+    figures: Callable[[LearnedNetwork, Fitted], dict[str, Any]]
+    baseline: Callable[[], PlainNetwork]
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """What came of a job.
 
@@ -111,7 +135,7 @@ class TrainResult:
         The figures, as ``--json`` prints them.
     folder, report, model : Path
         The run folder, and its report and model files.
-    network : NeuralModules
+    network : LearnedNetwork
         Trained, in compact form.
     messages : tuple of str
         What a reader should know of the data.
@@ -123,17 +147,71 @@ class TrainResult:
     folder: Path
     report: Path
     model: Path
-    network: NeuralModules
+    network: LearnedNetwork
     messages: tuple[str, ...]
     interrupted: bool
 
 
-def train_neural_modules(request: TrainRequest, listener: Listener | None = None) -> TrainResult:
-    """Train neural modules and the plain network of the same size, and write the run folder.
+class Recorder:
+    """Trains, and writes into the run folder what happens."""
+
+    def __init__(
+        self, run: Run, data: Prepared, heard: Callable[[Mapping[str, Any]], None]
+    ) -> None:
+        self.run = run
+        self.data = data
+        self._heard = heard
+
+    def fit(
+        self,
+        network: LearnedNetwork,
+        options: TrainingOptions,
+        rule: RuleMaker,
+        *,
+        more: Callable[[], Mapping[str, Any]] = dict,
+    ) -> Fitted:
+        """Train as `nervure.training.fit` does.
+
+        Parameters
+        ----------
+        network, options, rule
+            As for `fit`.
+        more : callable
+            Gives further metrics of the epoch that has just ended.
+
+        Returns
+        -------
+        Fitted
+        """
+        pending: list[RewiringRow] = []
+        every = max(1, options.epochs // _SNAPSHOTS)
+
+        def on_rewiring(step: int, epoch: int, rewiring: Rewiring, gamma: float) -> None:
+            pending.append(RewiringRow(step, epoch, rewiring.pruned, rewiring.grown, gamma))
+
+        def on_epoch(metrics: Mapping[str, Any]) -> None:
+            self.run.record_epoch(metrics["epoch"], {**metrics, **more()})
+            self.run.record_rewirings(pending)
+            pending.clear()
+            if metrics["epoch"] % every == 0 or metrics["epoch"] in (1, options.epochs):
+                self.run.record_topology(metrics["epoch"], network.topology)
+            self._heard(metrics)
+
+        return _fit(network, self.data, options, on_epoch, rule=rule, on_rewiring=on_rewiring)
+
+
+def run_job(
+    request: TrainRequest,
+    design: Callable[[Prepared], Experiment],
+    listener: Listener | None = None,
+) -> TrainResult:
+    """Train a network and the plain one it is held against, and write the run folder.
 
     Parameters
     ----------
     request : TrainRequest
+    design : callable
+        Makes the experiment, once the data is known.
     listener : Listener, optional
 
     Returns
@@ -146,95 +224,46 @@ def train_neural_modules(request: TrainRequest, listener: Listener | None = None
         With cause and remedy; the run folder keeps what was recorded up to then.
     """
     heard = listener or SilentListener()
-    keep = 2 * request.nodes if request.keep is None else request.keep
-    possible = request.nodes * (request.nodes - 1)
-    if not 1 <= keep <= possible:
-        raise EngineError(
-            f"keep: expected 1 to {possible} edges for {request.nodes} nodes, got {keep}"
-        )
     source = open_source(request.data, target=request.target, task=request.task)
     data = prepare(source, seed=request.seed, split_by=request.split_by)
-    learning_rate = request.learning_rate
-    if learning_rate is None:
-        learning_rate = automatic_learning_rate(data.task, request.nodes)
-    options = TrainingOptions(
-        epochs=request.epochs,
-        batch_size=request.batch_size,
-        learning_rate=learning_rate,
-        momentum=request.momentum,
-        seed=request.seed,
-    )
-    inputs = data.x_train.shape[1]
-    outputs = len(data.class_names) if data.task == "classification" else 1
-    network = NeuralModules(
-        inputs,
-        outputs,
-        nodes=request.nodes,
-        activation=request.activation,
-        contraction=request.contraction,
-        on_failure=request.on_failure,
-        seed=request.seed,
-    )
-
-    def rule(_: nn.Module, optimizer: torch.optim.Optimizer) -> Repulsion:
-        return Repulsion(
-            network, optimizer, keep=keep, alpha=request.alpha, penalty=request.penalty
-        )
-
-    folder = request.out or Path("runs") / f"{METHOD}-{data.name}-{_stamp()}"
+    experiment = design(data)
+    folder = request.out or Path("runs") / f"{experiment.method}-{data.name}-{_stamp()}"
     config = {
         **{k: v for k, v in asdict(request).items() if k not in ("out", "force")},
-        "method": METHOD,
+        "method": experiment.method,
         "dataset": data.name,
         "task": data.task,
-        "keep": keep,
-        "learning_rate": learning_rate,
+        **experiment.settings,
         "messages": list(data.messages),
     }
+    merit = "test_error" if data.task == "classification" else "test_rmse"
     begin = time.perf_counter()
     with Run.create(folder, config=config, force=request.force) as run:
         heard.started(data, request)
-        fitted = _train(network, data, options, rule, run, heard)
-        final = network.compact()
-        summary = _summary(request, data, final, fitted)
+        recorder = Recorder(run, data, lambda metrics: heard.epoch(experiment.label, metrics))
+        fitted = experiment.train(recorder)
+        final = experiment.network.compact()
+        summary = {
+            "method": experiment.method,
+            "dataset": data.name,
+            "seed": request.seed,
+            merit: _test_error(final, data),
+            **experiment.figures(final, fitted),
+            "best_epoch": fitted.best_epoch,
+            "seconds": fitted.seconds,
+        }
         if request.baseline and not fitted.interrupted:
-            plain = PlainNetwork(
-                inputs,
-                outputs,
-                nodes=request.nodes,
-                activation=request.activation,
-                seed=request.seed,
-            )
-            plain_fitted = fit(
+            plain = experiment.baseline()
+            plain_fitted = _fit(
                 plain,
-                data.x_train,
-                data.y_train,
-                task=data.task,
-                options=options,
-                validation=(data.x_validation, data.y_validation),
-                on_epoch=lambda metrics: heard.epoch("plain network", metrics),
+                data,
+                experiment.options,
+                lambda metrics: heard.epoch("plain network", metrics),
             )
-            merit = "baseline_test_error" if data.task == "classification" else "baseline_test_rmse"
-            summary[merit] = _test_error(plain, data)
+            summary[f"baseline_{merit}"] = _test_error(plain, data)
             summary["baseline_seconds"] = plain_fitted.seconds
             summary["baseline_epochs"] = plain_fitted.history
-        save_model(
-            run.model_path,
-            final,
-            metadata={
-                "data": {
-                    "name": data.name,
-                    "task": data.task,
-                    "target": request.target,
-                    "class_names": list(data.class_names),
-                    "feature_names": list(data.feature_names),
-                    "target_mean": data.target_mean,
-                    "target_std": data.target_std,
-                    "encoder": data.encoder.to_json(),
-                },
-                "training": config,
-            },
-        )
+        save_model(run.model_path, final, metadata=_metadata(request, data, config))
         summary["total_seconds"] = time.perf_counter() - begin
         summary["run"] = str(folder)
         run.finish(summary, interrupted=fitted.interrupted)
@@ -245,28 +274,19 @@ def train_neural_modules(request: TrainRequest, listener: Listener | None = None
     )
 
 
-def _train(
-    network: NeuralModules,
+def sizes_of(data: Prepared) -> tuple[int, int]:
+    """Give the features that a network for this data takes in, and the values it gives out."""
+    return data.x_train.shape[1], len(data.class_names) if data.task == "classification" else 1
+
+
+def _fit(
+    network: nn.Module,
     data: Prepared,
     options: TrainingOptions,
-    rule: Any,  # noqa: ANN401
-    run: Run,
-    heard: Listener,
+    on_epoch: Callable[[Mapping[str, Any]], None],
+    rule: RuleMaker | None = None,
+    on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
 ) -> Fitted:
-    pending: list[RewiringRow] = []
-    every = max(1, options.epochs // _SNAPSHOTS)
-
-    def on_rewiring(step: int, epoch: int, rewiring: Rewiring, gamma: float) -> None:
-        pending.append(RewiringRow(step, epoch, rewiring.pruned, rewiring.grown, gamma))
-
-    def on_epoch(metrics: Mapping[str, Any]) -> None:
-        run.record_epoch(metrics["epoch"], metrics)
-        run.record_rewirings(pending)
-        pending.clear()
-        if metrics["epoch"] % every == 0 or metrics["epoch"] in (1, options.epochs):
-            run.record_topology(metrics["epoch"], network.topology)
-        heard.epoch("neural modules", metrics)
-
     return fit(
         network,
         data.x_train,
@@ -286,24 +306,20 @@ def _test_error(network: nn.Module, data: Prepared) -> float:
     return error if data.task == "classification" else error * data.target_std
 
 
-def _summary(
-    request: TrainRequest, data: Prepared, network: NeuralModules, fitted: Fitted
-) -> dict[str, Any]:
-    modules = module_statistics(network.topology)
-    merit = "test_error" if data.task == "classification" else "test_rmse"
+def _metadata(request: TrainRequest, data: Prepared, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Say how data was prepared, which `predict` repeats, and how it was trained."""
     return {
-        "method": METHOD,
-        "dataset": data.name,
-        "seed": request.seed,
-        merit: _test_error(network, data),
-        "edges": network.topology.num_edges,
-        "edges_possible": request.nodes * (request.nodes - 1),
-        "modules": modules.count,
-        "largest_module": modules.largest,
-        "module_sizes": list(modules.sizes),
-        "converged": fitted.converged,
-        "best_epoch": fitted.best_epoch,
-        "seconds": fitted.seconds,
+        "data": {
+            "name": data.name,
+            "task": data.task,
+            "target": request.target,
+            "class_names": list(data.class_names),
+            "feature_names": list(data.feature_names),
+            "target_mean": data.target_mean,
+            "target_std": data.target_std,
+            "encoder": data.encoder.to_json(),
+        },
+        "training": config,
     }
 
 

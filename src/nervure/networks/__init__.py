@@ -1,6 +1,8 @@
 """What runs on a topology: torch modules."""
 
+from nervure.networks.freenet import FreeNet
 from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.neural_modules import NeuralModules
+from nervure.networks.polynomial import exact_polynomial, neurons_needed
 
-__all__ = ["GraphLayer", "NeuralModules"]
+__all__ = ["FreeNet", "GraphLayer", "NeuralModules", "exact_polynomial", "neurons_needed"]

@@ -8,15 +8,19 @@ from nervure.report.curves import (
     training_curves,
 )
 from nervure.report.drawing import graph_drawing
+from nervure.report.updates import Update, pair_densities, update_history
 from nervure.report.writing import write_report
 
 __all__ = [
+    "Update",
     "adjacency_history",
     "adjacency_matrix",
     "graph_drawing",
     "module_history",
+    "pair_densities",
     "rewiring_history",
     "sweep_history",
     "training_curves",
+    "update_history",
     "write_report",
 ]

@@ -27,6 +27,7 @@ from nervure.report.style import (
     new_figure,
     title,
 )
+from nervure.report.words import plural
 from nervure.topology import Topology
 
 _LARGEST_DRAWN = 80  # nodes; above, cells are too small for shapes and become pixels
@@ -39,8 +40,9 @@ def adjacency_matrix(topology: Topology, weights: NDArray[np.floating] | None = 
     """Draw which node feeds which, with a square around every module.
 
     Nodes are in condensation order on both axes, so that modules are squares on the diagonal and
-    every edge between modules lies below it. Up to 80 nodes an edge is a square whose area is its
-    weight, filled if positive and open if negative; above, a pixel whose strength is its weight.
+    every edge between modules lies below it; nodes whose numbers are such an order keep them. Up
+    to 80 nodes an edge is a square whose area is its weight, filled if positive and open if
+    negative; above, a pixel whose strength is its weight.
 
     Parameters
     ----------
@@ -69,14 +71,15 @@ def adjacency_matrix(topology: Topology, weights: NDArray[np.floating] | None = 
         _draw_pixels(ax, topology, shown)
     _frame(ax, topology, linewidth=1.6)
     _label_modules(ax, topology)
-    ax.set_xlabel("from node (source), in condensation order")
+    order = "in the order of their numbers" if _is_sorted(topology) else "in condensation order"
+    ax.set_xlabel(f"from node (source), {order}")
     ax.set_ylabel("to node (target)")
     _explain(ax, topology, shown, weights is not None)
     return figure
 
 
 def adjacency_history(snapshots: Sequence[tuple[int, Topology]]) -> Figure:
-    """Draw the wiring at up to six epochs, each ordered by its own modules.
+    """Draw the wiring at up to six epochs, each ordered as by `adjacency_matrix`.
 
     Parameters
     ----------
@@ -94,19 +97,29 @@ def adjacency_history(snapshots: Sequence[tuple[int, Topology]]) -> Figure:
     letters = "abcdef"[: len(picked)].ljust(rows * columns, ".")
     cells = [letters[i : i + columns] for i in range(0, len(letters), columns)]
     figure, axes = new_figure(0.4 + WIDTH / 3.2 * rows, cells)
+    cyclic = any(not topology.is_acyclic for _, topology in snapshots)
     for ax, i in zip(axes, picked, strict=True):
         epoch, topology = snapshots[i]
         _draw_pixels(ax, topology, np.ones(topology.num_edges))
         _frame(ax, topology, linewidth=1.1)
-        modules = len(topology.components.modules)
-        title(ax, f"epoch {epoch}: {modules} module{'s' * (modules != 1)}")
+        modules, edges = len(topology.components.modules), topology.num_edges
+        title(
+            ax, f"epoch {epoch}: {plural(modules, 'module') if cyclic else plural(edges, 'edge')}"
+        )
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
         ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
     return figure
 
 
+def _is_sorted(topology: Topology) -> bool:
+    """Whether every edge leads from a lower to a higher number."""
+    return bool((topology.sources < topology.targets).all())
+
+
 def _positions(topology: Topology) -> NDArray[np.int64]:
     """Place of every node in condensation order."""
+    if _is_sorted(topology):
+        return np.arange(topology.num_nodes)
     place = np.empty(topology.num_nodes, dtype=np.int64)
     place[topology.components.order] = np.arange(topology.num_nodes)
     return place

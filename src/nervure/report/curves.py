@@ -238,10 +238,11 @@ def _mark_best(ax: Axes, epochs: Epochs, key: str, factor: float) -> None:
         return
     best = int(np.nanargmin(values))
     number = _numbers(epochs)[best]
+    share = best / len(values)
+    align = "left" if share < 0.25 else "right" if share > 0.75 else "center"
     text = f"best: {values[best]:.3g}{' %' if factor == 100 else ''} in epoch {number}"
     ax.annotate(text, (number, values[best]), (0, -15), textcoords="offset points", fontsize=9,
-                ha="center" if 0.25 < best / len(values) < 0.75 else "right" if best else "left",
-                color=INK)  # fmt: skip
+                ha=align, color=INK)  # fmt: skip
 
 
 def _say(ax: Axes, text: str) -> None:

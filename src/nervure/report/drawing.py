@@ -14,7 +14,7 @@ from nervure.report.layout import Layout, lay_out
 from nervure.report.style import INK, NEGATIVE, PAPER, POSITIVE, WIDTH, legend, new_figure, title
 from nervure.topology import Topology
 
-_MOST_EDGES = 400  # more lines than this cannot be told apart on a page
+MOST_EDGES = 400  # more lines than this cannot be told apart on a page
 _NUMBERED = 40  # nodes; above, numbers do not fit into them
 _LABELLED = 8
 _WORDS = 0.75  # inches for title and legend
@@ -80,11 +80,11 @@ def _extent(layout: Layout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _strongest(topology: Topology, weights: NDArray[np.floating] | None) -> NDArray[np.int64]:
     count = topology.num_edges
-    if count <= _MOST_EDGES:
+    if count <= MOST_EDGES:
         return np.arange(count)
     if weights is None:
-        return np.linspace(0, count - 1, _MOST_EDGES).astype(np.int64)
-    return np.sort(np.argsort(-np.abs(weights), kind="stable")[:_MOST_EDGES])
+        return np.linspace(0, count - 1, MOST_EDGES).astype(np.int64)
+    return np.sort(np.argsort(-np.abs(weights), kind="stable")[:MOST_EDGES])
 
 
 def _draw_edges(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from nervure.report.adjacency import adjacency_history, adjacency_matrix
 from nervure.report.curves import (
@@ -19,10 +17,12 @@ from nervure.report.curves import (
     sweep_history,
     training_curves,
 )
-from nervure.report.drawing import graph_drawing
+from nervure.report.drawing import MOST_EDGES, graph_drawing
+from nervure.report.headline import headline
+from nervure.report.material import Material
 from nervure.report.style import inline_svg
+from nervure.report.updates import pair_densities, update_history
 from nervure.report.words import (
-    duration,
     escape,
     facts_table,
     finite,
@@ -31,7 +31,6 @@ from nervure.report.words import (
     percent,
     plural,
 )
-from nervure.topology import Topology
 
 _MOST_ROWS = 200
 _COLUMNS = (
@@ -54,28 +53,6 @@ _COLUMNS = (
 )
 
 
-@dataclass
-class Material:
-    """Everything a report is made of; any part may be empty."""
-
-    config: Mapping[str, Any]
-    versions: Mapping[str, Any]
-    status: str
-    reason: str | None
-    started: str | None
-    result: Mapping[str, Any]
-    epochs: Sequence[Mapping[str, Any]]
-    snapshots: Sequence[tuple[int, Topology]]
-    topology: Topology | None
-    weights: NDArray[np.floating] | None
-    origin: str
-    notes: Sequence[str]
-
-    def get(self, key: str) -> Any:  # noqa: ANN401
-        """Look a value up in the result, else in the settings."""
-        return self.result.get(key, self.config.get(key))
-
-
 def body(material: Material) -> tuple[str, str]:
     """Give the title (plain text) and the body (HTML) of the page."""
     title = f"{material.get('method') or 'nervure run'} on {material.get('dataset') or 'data'}"
@@ -86,6 +63,7 @@ def body(material: Material) -> tuple[str, str]:
         drawing(material),
         modules(material),
         rewiring(material),
+        coactivation(material),
         sweeps(material),
         tables(material),
     )
@@ -105,86 +83,6 @@ def _section(name: str, heading: str, *content: str) -> str:
     )
 
 
-def headline(material: Material, title: str) -> str:
-    """Say what was run, how it ended and what came out."""
-    ends = {
-        "finished": "",
-        "failed": "This run failed, so the page shows what was recorded before: ",
-        "interrupted": "This run was interrupted, so the page shows what was recorded before. ",
-        "running": "This run had not ended when the page was written.",
-    }
-    parts = [f"<h1>{escape(title)}</h1>"]
-    began = f"started {material.started}" if material.started else ""
-    seed = material.get("seed")
-    line = ", ".join(filter(None, (began, f"seed {seed}" if seed is not None else "")))
-    parts.append(f'<p class="quiet">{escape(line)}</p>')
-    ending = ends.get(material.status, material.status)
-    if ending:
-        reason = material.reason or ("no reason given" if material.status == "failed" else "")
-        parts.append(f'<p class="note" role="status">{escape(ending + reason)}</p>')
-    if material.result.get("converged") is False:
-        text = "Some samples found no equilibrium in training; figures below may be unreliable."
-        parts.append(f'<p class="note">{text}</p>')
-    parts += [f'<p class="note">{escape(note)}</p>' for note in material.notes]
-    facts = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}"
-        f"{f'<small>{escape(aside)}</small>' if aside else ''}</dd></div>"
-        for name, value, aside in _facts(material)
-    )
-    return "\n".join(parts) + (f"\n<dl>{facts}</dl>" if facts else "")
-
-
-def _facts(material: Material) -> list[tuple[str, str, str]]:
-    """Name, value and a smaller remark of each figure in the headline."""
-    facts = []
-    result = material.result
-    for key, name, write in (
-        ("test_error", "Test error", percent),
-        ("test_rmse", "Test RMSE", number),
-    ):
-        own, plain = finite(result.get(key)), finite(result.get(f"baseline_{key}"))
-        if own is not None:
-            aside = "" if plain is None else f"plain network: {write(plain)}"
-            facts.append((name, write(own), aside))
-    if not facts:
-        facts += _last_validation(material)
-    topology = material.topology
-    edges = finite(result.get("edges"))
-    possible = finite(result.get("edges_possible"))
-    if topology is not None:
-        edges = topology.num_edges if edges is None else edges
-        possible = topology.num_nodes * (topology.num_nodes - 1) if possible is None else possible
-    if edges is not None:
-        aside = f"of {number(possible)} possible ({percent(edges / possible)})" if possible else ""
-        facts.append(("Edges kept", number(edges), aside))
-    count, largest = finite(result.get("modules")), finite(result.get("largest_module"))
-    if topology is not None:
-        sizes = [len(module) for module in topology.components.modules]
-        count = len(sizes) if count is None else count
-        largest = max(sizes, default=0) if largest is None else largest
-    if count is not None:
-        aside = f"largest: {plural(int(largest), 'node')}" if largest else ""
-        facts.append(("Modules", number(count), aside))
-    seconds = finite(result.get("seconds"))
-    times = series(material.epochs, "seconds")
-    if seconds is None and np.isfinite(times).any():
-        seconds = float(np.nanmax(times))
-    if seconds is not None:
-        facts.append(("Training time", duration(seconds), plural(len(material.epochs), "epoch")))
-    return facts
-
-
-def _last_validation(material: Material) -> list[tuple[str, str, str]]:
-    for key, name, write in (
-        ("validation_error", "Best validation error", percent),
-        ("validation_rmse", "Best validation RMSE", number),
-    ):
-        values = series(material.epochs, key)
-        if np.isfinite(values).any():
-            return [(name, write(float(np.nanmin(values))), "no test result was recorded")]
-    return []
-
-
 def curves(material: Material) -> str:
     """Show training loss and validation error."""
     if not material.epochs:
@@ -201,7 +99,13 @@ def curves(material: Material) -> str:
             described += f"{write(float(np.nanmin(values)))}."
     caption = "Loss on the data trained on, and error on data held out."
     if baseline:
-        caption += " The plain network has one hidden layer of as many neurons, and the same data."
+        matched = material.config.get("baseline_neurons")
+        size = (
+            f"{number(matched)} neurons, by which it has at least as many parameters"
+            if type(matched) is int
+            else "as many neurons"
+        )
+        caption += f" The plain network has one hidden layer of {size}, and the same data."
     figure = training_curves(material.epochs, baseline=baseline)
     return _section("curves", "Training", _figure(figure, "curves", described, caption))
 
@@ -213,44 +117,73 @@ def matrix(material: Material) -> str:
         return ""
     sizes = sorted((len(module) for module in topology.components.modules), reverse=True)
     listed = ", ".join(str(size) for size in sizes[:12]) + (", …" if len(sizes) > 12 else "")
-    described = (
-        f"Matrix of {plural(topology.num_edges, 'edge')} among {topology.num_nodes} nodes with "
-        f"{plural(len(sizes), 'module')}" + (f" of {listed} nodes" if sizes else "") + "."
-    )
+    described = f"Matrix of {plural(topology.num_edges, 'edge')} among {topology.num_nodes} nodes"
     strength = "" if material.weights is None else ", stronger marks are larger weights"
     caption = (
         f"The wiring {material.origin}. Each mark is an edge from the node of its column to the "
-        f"node of its row{strength}. Squares enclose modules: nodes "
-        "that reach each other in cycles. All other edges lie below the diagonal: they lead "
-        "forwards."
+        f"node of its row{strength}. "
     )
-    figure = adjacency_matrix(topology, material.weights)
-    content = [_figure(figure, "matrix", described, caption)]
-    if len(material.snapshots) > 1:
-        described = "The matrix at several epochs: " + "; ".join(
-            f"epoch {epoch}, {plural(len(t.components.modules), 'module')}"
-            for epoch, t in material.snapshots[:: max(1, len(material.snapshots) // 6)]
+    if material.cyclic:
+        described += f" with {plural(len(sizes), 'module')}"
+        described += f" of {listed} nodes" if sizes else ""
+        caption += (
+            "Squares enclose modules: nodes that reach each other in cycles. All other edges lie "
+            "below the diagonal: they lead forwards."
         )
-        caption = "The wiring over time; in each panel nodes are ordered by the modules of then."
-        history = adjacency_history(material.snapshots)
-        content.append(_figure(history, "history", described, caption))
-    return _section("matrix", "Adjacency matrix, ordered by module", *content)
+    else:
+        caption += "All lie below the diagonal: they lead forwards."
+    figure = adjacency_matrix(topology, material.weights)
+    content = [_figure(figure, "matrix", f"{described}.", caption)]
+    if len(material.snapshots) > 1:
+        content.append(_history(material))
+    heading = "Adjacency matrix, ordered by module" if material.cyclic else "Adjacency matrix"
+    return _section("matrix", heading, *content)
+
+
+def _history(material: Material) -> str:
+    described = "The matrix at several epochs: " + "; ".join(
+        f"epoch {epoch}, "
+        + (
+            plural(len(topology.components.modules), "module")
+            if material.cyclic
+            else plural(topology.num_edges, "edge")
+        )
+        for epoch, topology in material.snapshots[:: max(1, len(material.snapshots) // 6)]
+    )
+    caption = "The wiring over time" + (
+        "; in each panel nodes are ordered by the modules of then."
+        if material.cyclic
+        else ", epoch 0 being the start."
+    )
+    figure = adjacency_history(material.snapshots)
+    return _figure(figure, "history", described, caption)
 
 
 def drawing(material: Material) -> str:
-    """Show the graph."""
+    """Show the graph; one without cycles only where the drawing says more than the matrix."""
     topology = material.topology
     if topology is None or not topology.num_edges:
         return ""
-    modules = len(topology.components.modules)
-    described = (
-        f"Graph with {plural(modules, 'module')} drawn as discs, from left to right in the order "
-        "in which they feed each other."
-    )
-    caption = (
-        "Signals flow along the arrows, from left to right between modules and in cycles within "
-        "them; a cycle means a steady state."
-    )
+    # A graph with hardly more than a node per column is drawn as a line that hides its edges.
+    chain = topology.depth > topology.num_nodes / 2
+    if not material.cyclic and (chain or topology.num_edges > MOST_EDGES):
+        return ""
+    if material.cyclic:
+        modules = len(topology.components.modules)
+        described = (
+            f"Graph with {plural(modules, 'module')} drawn as discs, from left to right in the "
+            "order in which they feed each other."
+        )
+        caption = (
+            "Signals flow along the arrows, from left to right between modules and in cycles "
+            "within them; a cycle means a steady state."
+        )
+    else:
+        described = (
+            f"Graph without cycles, its longest path {plural(topology.depth, 'edge')} long, drawn "
+            "from left to right."
+        )
+        caption = "Signals flow along the arrows, from left to right."
     if len(topology.inputs) == topology.num_nodes:
         caption = f"Every node receives all of the data. {caption}"
     if material.weights is not None:
@@ -288,8 +221,37 @@ def rewiring(material: Material) -> str:
         f"In all, {number(float(grown.sum()))} edges were grown and "
         f"{number(float(pruned.sum()))} pruned. An edge that goes and comes back counts each time."
     )
-    figure = rewiring_history(material.epochs)
+    ends = series(material.epochs, "edges")
+    if material.updates and np.isfinite(ends[-1]):
+        pairs = _pairs(material)
+        steps = int(pairs[-1]["step"]) if pairs else 0
+        figure = update_history(material.updates, int(ends[-1]), steps=steps)
+    else:
+        figure = rewiring_history(material.epochs)
     return _section("rewiring", "Rewiring", _figure(figure, "rewiring", caption, caption))
+
+
+def coactivation(material: Material) -> str:
+    """Show how often pairs of neurons were active, and inactive, together."""
+    recorded = _pairs(material)
+    if not recorded:
+        return ""
+    first, last = recorded[0], recorded[-1]
+    epsilon = finite(material.config.get("epsilon"))
+    caption = (
+        "Densities over the pairs of neurons, by the share of samples on which both were inactive "
+        "(left, what pruning looks at) or active (right, what growth looks at), at the first "
+        f"update, in step {number(first['step'])}, and at the last, in step "
+        f"{number(last['step'])}."
+    )
+    if epsilon is not None:
+        caption += f" Pairs beyond {number(1 - epsilon)} are pruned, or joined."
+    figure = pair_densities(first, last, None if epsilon is None else 1 - epsilon)
+    return _section("pairs", "Neurons together", _figure(figure, "pairs", caption, caption))
+
+
+def _pairs(material: Material) -> list[Mapping[str, Any]]:
+    return [row for epoch in material.epochs for row in epoch.get("pairs") or ()]
 
 
 def sweeps(material: Material) -> str:

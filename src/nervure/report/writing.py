@@ -14,7 +14,9 @@ from torch import nn
 from nervure.errors import ModelFileError, RunError
 from nervure.networks import GraphLayer
 from nervure.report import sections
+from nervure.report.material import Material
 from nervure.report.page import page
+from nervure.report.updates import Update
 from nervure.report.words import escape
 from nervure.topology import Topology
 from nervure.training.checkpoint import load_model
@@ -69,7 +71,7 @@ class Wiring:
     origin: str = ""
 
 
-def _gather(run: Run, model: nn.Module | None) -> sections.Material:
+def _gather(run: Run, model: nn.Module | None) -> Material:
     notes = [str(message) for message in _listed(run.config.get("messages"))]
     if model is None and run.model_path.is_file():
         try:
@@ -78,7 +80,7 @@ def _gather(run: Run, model: nn.Module | None) -> sections.Material:
             notes.append(str(error))
     snapshots = list(run.topologies())
     wiring = _wiring(model, snapshots)
-    return sections.Material(
+    return Material(
         config=run.config,
         versions=run.versions,
         status=run.status,
@@ -91,6 +93,7 @@ def _gather(run: Run, model: nn.Module | None) -> sections.Material:
         weights=wiring.weights,
         origin=wiring.origin,
         notes=notes,
+        updates=_updates(run),
     )
 
 
@@ -108,6 +111,13 @@ def _with_counts(run: Run) -> list[dict[str, Any]]:
             epoch.setdefault("pruned", count.pruned)
             epoch.setdefault("grown", count.grown)
     return epochs
+
+
+def _updates(run: Run) -> list[Update]:
+    """Give the rewirings one by one, where they change the number of edges."""
+    if all(count.pruned == count.grown for count in run.rewiring_counts()):
+        return []
+    return [Update(row.step, len(row.pruned), len(row.grown)) for row in run.rewirings()]
 
 
 def _wiring(model: nn.Module | None, snapshots: list[tuple[int, Topology]]) -> Wiring:

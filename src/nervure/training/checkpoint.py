@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nervure.baselines import PlainNetwork
 from nervure.errors import ModelFileError, NervureError
-from nervure.networks import NeuralModules
+from nervure.networks import FreeNet, NeuralModules
 from nervure.topology import Topology
 from nervure.training import json_values
 from nervure.training.json_values import JSON
@@ -127,6 +127,21 @@ def _neural_modules(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor])
     return NeuralModules(**arguments, topology=topology, seed=0)
 
 
+def _freenet(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    topology = saved_topology(tensors, "core.")
+    neurons, inputs, outputs = (arguments.get(key) for key in ("neurons", "inputs", "outputs"))
+    expect_shapes(
+        tensors,
+        {
+            "encoder.weight": (neurons, inputs),
+            "decoder.weight": (outputs, neurons),
+            "core.weight": (topology.num_edges,),
+            "core.topology.indptr": (topology.num_nodes + 1,),
+        },
+    )
+    return FreeNet(**arguments, topology=topology, seed=0)
+
+
 def _plain_network(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     nodes = arguments.get("nodes")
     expect_shapes(
@@ -140,6 +155,7 @@ def _plain_network(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
 
 
 _BUILDERS: dict[str, NetworkBuilder] = {
+    FreeNet.__name__: _freenet,
     NeuralModules.__name__: _neural_modules,
     PlainNetwork.__name__: _plain_network,
 }

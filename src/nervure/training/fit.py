@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nervure.errors import EngineError
-from nervure.modules import module_statistics
 from nervure.networks import GraphLayer
 from nervure.rules import Rewiring, Rule
+from nervure.training.epoch_watch import EpochWatch, Metrics
 
 Task = Literal["classification", "regression"]
+OptimizerName = Literal["sgd", "adam", "adamw"]
 Rows = NDArray[np.floating] | csr_array | csr_matrix
 RuleMaker = Callable[[nn.Module, torch.optim.Optimizer], Rule]
-Metrics = dict[str, Any]
 
 # Rows evaluated at once: large enough to be fast, small enough for wide inputs.
 _EVALUATION_BATCH = 1024
@@ -38,11 +38,13 @@ class TrainingOptions:
     batch_size : int, optional
         Samples per step; None chooses `automatic_batch_size`.
     learning_rate : float
-        Of SGD at the start.
+        Of the optimizer at the start.
     momentum : float
-        0.5 as in the paper's Table 3.
+        Of SGD; 0.5 as in Table 3 of the neural-modules paper.
     weight_decay : float
-        L2 on everything, inside the gradient, as torch's SGD has it.
+        L2 on everything, inside the gradient (for adamw apart from it), as torch has it.
+    optimizer : {"sgd", "adam", "adamw"}
+        Adam by Kingma and Ba (2015), AdamW by Loshchilov and Hutter (2019).
     schedule : {"cosine", "constant"}
         Cosine falls to zero over the epochs (Loshchilov and Hutter 2017, without restarts).
     seed : int
@@ -58,6 +60,7 @@ class TrainingOptions:
     momentum: float = 0.5
     weight_decay: float = 0.0
     schedule: Literal["cosine", "constant"] = "cosine"
+    optimizer: OptimizerName = "sgd"
     seed: int = 0
     keep_best: bool = True
 
@@ -75,8 +78,30 @@ class TrainingOptions:
             problems.append(f"weight_decay: expected at least 0, got {self.weight_decay}")
         if self.schedule not in ("cosine", "constant"):
             problems.append(f"schedule: expected cosine or constant, got {self.schedule!r}")
+        if self.optimizer not in ("sgd", "adam", "adamw"):
+            problems.append(f"optimizer: expected sgd, adam or adamw, got {self.optimizer!r}")
         if problems:
             raise EngineError("; ".join(problems))
+
+    def make_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Make the optimizer of these options."""
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(
+                parameters,
+                lr=self.learning_rate,
+                momentum=self.momentum,
+                weight_decay=self.weight_decay,
+            )
+        kind = torch.optim.Adam if self.optimizer == "adam" else torch.optim.AdamW
+        return kind(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+
+    def batch_size_for(self, rows: int) -> int:
+        """Give the batch size, chosen by the number of rows if it is None."""
+        return self.batch_size or automatic_batch_size(rows)
+
+    def steps_per_epoch(self, rows: int) -> int:
+        """Give the number of optimizer steps in one pass over so many rows."""
+        return -(-rows // self.batch_size_for(rows))
 
 
 @dataclass
@@ -141,21 +166,24 @@ def automatic_learning_rate(task: Task, nodes: int) -> float:
     return 0.3 if task == "classification" else 1.0 / nodes
 
 
-def _dtype_of(network: nn.Module) -> torch.dtype:
+def dtype_of(network: nn.Module) -> torch.dtype:
+    """Give the precision of a network's weights."""
     return next(network.parameters()).dtype
+
+
+def evaluation_batches(x: Rows, dtype: torch.dtype) -> Iterator[Tensor]:
+    """Go through all rows of dense or sparse data in order, in batches that fit into memory."""
+    for i in range(0, x.shape[0], _EVALUATION_BATCH):
+        yield rows_to_tensor(x, slice(i, i + _EVALUATION_BATCH), dtype)
 
 
 def predict_values(network: nn.Module, x: Rows) -> Tensor:
     """Run the network on all rows, shape (rows, outputs), without gradients."""
     was_training = network.training
     network.eval()
-    dtype = _dtype_of(network)
     try:
         with torch.no_grad():
-            parts = [
-                network(rows_to_tensor(x, slice(i, i + _EVALUATION_BATCH), dtype))
-                for i in range(0, x.shape[0], _EVALUATION_BATCH)
-            ]
+            parts = [network(batch) for batch in evaluation_batches(x, dtype_of(network))]
     finally:
         network.train(was_training)
     return torch.cat(parts)
@@ -196,8 +224,9 @@ def fit(
     validation: tuple[Rows, NDArray[Any]] | None = None,
     on_epoch: Callable[[Metrics], None] | None = None,
     on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
+    until: Callable[[Metrics], bool] | None = None,
 ) -> Fitted:
-    """Train a network with SGD, rewiring it after every step if there is a rule.
+    """Train a network, rewiring it after every step if there is a rule.
 
     Parameters
     ----------
@@ -218,6 +247,8 @@ def fit(
         Given the metrics of each epoch as it ends.
     on_rewiring : callable, optional
         Given (step, epoch, rewiring, threshold) after each step that changed an edge.
+    until : callable, optional
+        Given the metrics of each epoch as it ends; training ends early where it says so.
 
     Returns
     -------
@@ -232,26 +263,23 @@ def fit(
     """
     if x.shape[0] != len(y) or not len(y):
         raise EngineError(f"expected one target per row, got {x.shape[0]} rows, {len(y)} targets")
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=options.learning_rate,
-        momentum=options.momentum,
-        weight_decay=options.weight_decay,
-    )
-    batch_size = options.batch_size or automatic_batch_size(len(y))
-    steps_per_epoch = -(-len(y) // batch_size)
+    optimizer = options.make_optimizer(network.parameters())
+    batch_size = options.batch_size_for(len(y))
+    steps = options.epochs * options.steps_per_epoch(len(y))
     scheduler = (
-        torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.epochs * steps_per_epoch)
+        torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         if options.schedule == "cosine"
         else None
     )
-    active_rule = None if rule is None else rule(network, optimizer)
     layers = [m for m in network.modules() if isinstance(m, GraphLayer)]
+    # Asked before the rule prunes: a network that begins with cycles may lose and regain them.
+    cyclic = any(not layer.topology.is_acyclic for layer in layers)
+    active_rule = None if rule is None else rule(network, optimizer)
     targets = torch.from_numpy(np.asarray(y))
     if task == "regression":
-        targets = targets.to(_dtype_of(network))
+        targets = targets.to(dtype_of(network))
     generator = np.random.default_rng(options.seed)
-    dtype = _dtype_of(network)
+    dtype = dtype_of(network)
     fitted = Fitted()
     best: tuple[tuple[float, float], dict[str, Tensor]] | None = None
     begin = time.perf_counter()
@@ -259,7 +287,7 @@ def fit(
     network.train()
     try:
         for epoch in range(1, options.epochs + 1):
-            watch = _EpochWatch(layers)
+            watch = EpochWatch(layers, cyclic=cyclic)
             for rows in _batches(len(y), batch_size, generator):
                 step += 1
                 output = network(rows_to_tensor(x, rows, dtype))
@@ -298,6 +326,8 @@ def fit(
             fitted.history.append(metrics)
             if on_epoch is not None:
                 on_epoch(metrics)
+            if until is not None and until(metrics):
+                break
     except KeyboardInterrupt:
         if not fitted.history:
             raise
@@ -317,64 +347,3 @@ def _batches(count: int, size: int, generator: np.random.Generator) -> Iterator[
     order = generator.permutation(count)
     for i in range(0, count, size):
         yield np.sort(order[i : i + size])
-
-
-class _EpochWatch:
-    """Gathers what one epoch has to tell."""
-
-    def __init__(self, layers: Sequence[GraphLayer]) -> None:
-        self.layers = layers
-        self.last_loss = 0.0
-        self._loss = 0.0
-        self._rows = 0
-        self._sweeps: list[int] = []
-        self._residual = 0.0
-        self._lost = 0
-        self._recovered = 0
-        self._pruned = 0
-        self._grown = 0
-
-    def batch(self, loss: float, rows: int) -> None:
-        self.last_loss = loss
-        self._loss += loss * rows
-        self._rows += rows
-        for layer in self.layers:
-            status = layer.status
-            if status is not None:
-                self._sweeps.append(status.sweeps)
-                self._residual = max(self._residual, status.residual)
-                self._lost += status.lost
-                self._recovered += status.recovered
-
-    def rewired(self, rewiring: Rewiring) -> None:
-        self._pruned += len(rewiring.pruned)
-        self._grown += len(rewiring.grown)
-
-    def metrics(self, epoch: int, seconds: float, rule: Rule | None) -> Metrics:
-        metrics: Metrics = {
-            "epoch": epoch,
-            "seconds": seconds,
-            "train_loss": self._loss / max(1, self._rows),
-        }
-        if self.layers:
-            statistics = [module_statistics(layer.topology) for layer in self.layers]
-            sizes = sorted((s for m in statistics for s in m.sizes), reverse=True)
-            metrics |= {
-                "edges": sum(layer.topology.num_edges for layer in self.layers),
-                "modules": len(sizes),
-                "largest_module": sizes[0] if sizes else 0,
-                "module_sizes": sizes,
-                "balance": statistics[0].balance if len(statistics) == 1 else float("nan"),
-                "sweeps_mean": float(np.mean(self._sweeps)),
-                "sweeps_max": max(self._sweeps),
-                "residual_max": self._residual,
-                "recovered": self._recovered,
-                "lost": self._lost,
-            }
-        if rule is not None:
-            metrics |= {
-                "gamma": float(getattr(rule, "gamma", float("nan"))),
-                "pruned": self._pruned,
-                "grown": self._grown,
-            }
-        return metrics

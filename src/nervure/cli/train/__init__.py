@@ -1,0 +1,20 @@
+"""`nervure train METHOD`: a module per method, and what they share."""
+
+from __future__ import annotations
+
+import typer
+
+from nervure.cli.train import freenet, neural_modules
+
+app = typer.Typer(help="Train a network by one of the methods.", no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """Train a network by one of the methods."""
+
+
+app.command("neural-modules")(neural_modules.neural_modules)
+app.command("freenet")(freenet.freenet)
+
+__all__ = ["app"]

@@ -1,0 +1,60 @@
+"""Options that every method has, as types of their parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nervure.data.dataset import Task
+from nervure.engine.activations import ActivationName
+
+DATA = "Data"
+NETWORK = "Network and rule"
+TRAINING = "Training"
+OUTPUT = "Output"
+
+Data = Annotated[
+    str,
+    typer.Option(
+        help="Dataset name (see 'nervure data list') or a CSV, Parquet or NPZ file.",
+        rich_help_panel=DATA,
+    ),
+]
+Target = Annotated[
+    str | None, typer.Option(help="Column to predict, for files.", rich_help_panel=DATA)
+]
+TaskName = Annotated[Task | None, typer.Option(help="Detected if not given.", rich_help_panel=DATA)]
+SplitBy = Annotated[
+    str | None,
+    typer.Option(
+        help="Group kept on one side of the split: subject (activity), batch (gas).",
+        rich_help_panel=DATA,
+    ),
+]
+Activation = Annotated[
+    ActivationName, typer.Option(help="Of the neurons.", rich_help_panel=NETWORK)
+]
+Epochs = Annotated[int, typer.Option(min=1, help="Passes over the data.", rich_help_panel=TRAINING)]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(min=1, help="128, fewer for small data.", rich_help_panel=TRAINING),
+]
+Seed = Annotated[
+    int, typer.Option(min=0, help="For split, weights and order.", rich_help_panel=TRAINING)
+]
+Baseline = Annotated[
+    bool, typer.Option(help="Train the plain network beside it.", rich_help_panel=TRAINING)
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Run folder; runs/<method>-<data>-<time>.", rich_help_panel=OUTPUT),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace a run in --out.", rich_help_panel=OUTPUT)
+]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=OUTPUT),
+]

@@ -1,0 +1,132 @@
+"""Run a training job, show how it goes, and print what came of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from nervure.data import Prepared
+from nervure.jobs import Listener, TrainRequest, TrainResult
+
+Row = tuple[str, str, str]
+Request = TypeVar("Request", bound=TrainRequest)
+
+# Too long for a line of JSON; the run folder has them.
+_HIDDEN = ("module_sizes", "baseline_epochs")
+
+
+class _Progress:
+    """A live bar per network, on standard error so that standard output stays clean."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=12),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[shown]}"),
+            console=console,
+        )
+        self.tasks: dict[str, TaskID] = {}
+        self.epochs = 0
+
+    def started(self, prepared: Prepared, request: TrainRequest) -> None:
+        self.epochs = request.epochs
+        for message in prepared.messages:
+            self.console.print(message, style="dim", highlight=False, markup=False)
+        self.bars.start()
+
+    def epoch(self, network: str, metrics: Mapping[str, Any]) -> None:
+        if network not in self.tasks:
+            self.tasks[network] = self.bars.add_task(network, total=self.epochs, shown="")
+        merit = metrics.get("validation_error", metrics.get("validation_rmse", math.nan))
+        name = "error" if "validation_error" in metrics else "rmse"
+        shown = f"{name} {merit:.4f}"
+        if "modules" in metrics:
+            shown += f", {metrics['modules']} modules"
+        elif "edges" in metrics:
+            shown += f", {metrics['edges']:,} edges"
+        self.bars.update(self.tasks[network], completed=metrics["epoch"], shown=shown)
+
+
+def run(
+    train: Callable[[Request, Listener | None], TrainResult],
+    request: Request,
+    *,
+    label: str,
+    rows: Callable[[Mapping[str, Any]], Sequence[Row]],
+    as_json: bool,
+) -> None:
+    """Train, and print the summary as JSON or as a table beside the plain network.
+
+    Parameters
+    ----------
+    train : callable
+        The job.
+    request : TrainRequest
+    label : str
+        Heading of the network's column.
+    rows : callable
+        Given the summary, the rows of the table: name, this network, plain network.
+    as_json : bool
+    """
+    if as_json:
+        summary = train(request, None).summary
+        shown = {k: v for k, v in summary.items() if k not in _HIDDEN}
+        sys.stdout.write(json.dumps(shown) + "\n")
+        return
+    progress = _Progress(Console(stderr=True))
+    try:
+        result = train(request, progress)
+    finally:
+        progress.bars.stop()
+    summary = result.summary
+    table = Table(title=f"{summary['method']} on {summary['dataset']}, seed {summary['seed']}")
+    table.add_column("")
+    for heading in (label, "plain network"):
+        table.add_column(heading, justify="right")
+    for row in rows(summary):
+        table.add_row(*row)
+    console = Console()
+    console.print(table)
+    if result.interrupted:
+        console.print("interrupted: the best network so far was kept", highlight=False)
+    # Paths are printed unwrapped, so that they can be copied from a narrow terminal.
+    console.print(f"report: {result.report}", soft_wrap=True, highlight=False)
+    console.print(f"model:  {result.model}", soft_wrap=True, highlight=False)
+
+
+def merit_row(summary: Mapping[str, Any]) -> Row:
+    """Give the row of the test error."""
+    classification = "test_error" in summary
+    merit = "test_error" if classification else "test_rmse"
+
+    def figure(key: str) -> str:
+        value = summary.get(key)
+        if value is None:
+            return "-"
+        return f"{100 * value:.2f} %" if classification else f"{value:.4g}"
+
+    name = "error" if classification else "RMSE"
+    return f"{name} on the held-out test set", figure(merit), figure(f"baseline_{merit}")
+
+
+def edges_row(summary: Mapping[str, Any]) -> Row:
+    """Give the row of the edges kept."""
+    edges, possible = summary["edges"], summary["edges_possible"]
+    share = f" ({100 * edges / possible:.1f} %)" if possible else ""
+    return "edges kept of possible", f"{edges:,} of {possible:,}{share}", "none between neurons"
+
+
+def time_row(summary: Mapping[str, Any]) -> Row:
+    """Give the row of the training times."""
+    plain = f"{summary['baseline_seconds']:.1f} s" if "baseline_seconds" in summary else "-"
+    return "training time", f"{summary['seconds']:.1f} s", plain

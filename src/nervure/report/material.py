@@ -1,0 +1,46 @@
+"""What a report is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nervure.report.curves import has
+from nervure.report.updates import Update
+from nervure.topology import Topology
+
+
+@dataclass
+class Material:
+    """Everything a report is made of; any part may be empty."""
+
+    config: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    status: str
+    reason: str | None
+    started: str | None
+    result: Mapping[str, Any]
+    epochs: Sequence[Mapping[str, Any]]
+    snapshots: Sequence[tuple[int, Topology]]
+    topology: Topology | None
+    weights: NDArray[np.floating] | None
+    origin: str
+    notes: Sequence[str]
+    updates: Sequence[Update]
+
+    def get(self, key: str) -> Any:  # noqa: ANN401
+        """Look a value up in the result, else in the settings."""
+        return self.result.get(key, self.config.get(key))
+
+    @property
+    def cyclic(self) -> bool:
+        """Whether the network may have cycles, and so modules; it may happen to have none."""
+        return (
+            (self.topology is not None and not self.topology.is_acyclic)
+            or has(self.epochs, "modules")
+            or "modules" in self.result
+        )
