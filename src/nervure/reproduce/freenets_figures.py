@@ -10,7 +10,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nervure.report.style import FAINT, INK, NEGATIVE, POSITIVE, legend, new_figure, title
+from nervure.report.style import (
+    FAINT,
+    INK,
+    NEGATIVE,
+    POSITIVE,
+    epoch_axis,
+    legend,
+    new_figure,
+    title,
+)
 from nervure.reproduce.freenets import BINS
 from nervure.reproduce.freenets_tables import Found, Line
 
@@ -71,8 +80,8 @@ def _curves(found: Found, datasets: Sequence[str], sizes: Sequence[int]) -> Figu
             length = min(map(len, curves))
             mean = np.mean([curve[:length] for curve in curves], axis=0)
             ax.plot(np.arange(1, length + 1), mean, style, color=colour, label=label)
+            epoch_axis(ax, [1, length])
         title(ax, f"{_TITLES[data]}, {k} neurons")
-        ax.set_xlabel("epoch")
         ax.set_ylabel("validation accuracy (%)")
         legend(ax, loc="lower right")
     return figure
