@@ -170,3 +170,15 @@ def test_compact_leaves_the_rule_behind():
 def test_bad_arguments_are_refused(arguments, word):
     with pytest.raises(EngineError, match=word):
         FreeNet(**arguments)
+
+
+def test_roles_are_all_nodes_in_order():
+    """Values would otherwise be counted for the wrong neurons."""
+    every = [0, 1, 2]
+    for topology in (
+        Topology.dense_dag(3, every, [2, 1, 0]),
+        Topology.dense_dag(3, [1, 0, 2], every),
+        Topology.dense_dag(4, every, every),
+    ):
+        with pytest.raises(EngineError, match="in the order of their numbers"):
+            FreeNet(2, 1, neurons=3, topology=topology)

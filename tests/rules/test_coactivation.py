@@ -461,6 +461,7 @@ def layer_of(topology, **options):
         (obedient(3), {"epsilon": float("nan")}, "epsilon"),
         (obedient(3), {"interval": 0}, "interval: expected at least 1, got 0"),
         (layer_of(Topology.dense_dag(3)), {}, "every node to be an output"),
+        (layer_of(Topology.dense_dag(3, [0, 1, 2], [2, 1, 0])), {}, "in their order"),
         (layer_of(wired(3, [(2, 0)])), {}, "lower to a higher"),
         (layer_of(wired(3, [(0, 1)]), storage="dense"), {}, "sparse storage"),
         (layer_of(wired(3, [(0, 1)]), block=2), {}, "without blocks"),

@@ -131,9 +131,12 @@ class FreeNet(nn.Module):
 
 
 def _check(topology: Topology, neurons: int) -> None:
-    if not len(topology.inputs) == len(topology.outputs) == topology.num_nodes == neurons:
+    every = np.arange(neurons)
+    in_order = np.array_equal(topology.inputs, every) and np.array_equal(topology.outputs, every)
+    if topology.num_nodes != neurons or not in_order:
         raise EngineError(
-            f"topology: expected {neurons} nodes, each an input and an output, got {topology!r}"
+            f"topology: expected {neurons} nodes, each an input and an output in the order of "
+            f"their numbers, got {topology!r}"
         )
     if np.any(topology.sources >= topology.targets):
         raise EngineError(

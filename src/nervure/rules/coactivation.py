@@ -85,7 +85,7 @@ class CoActivation:
     Parameters
     ----------
     network : FreeNet or GraphLayer
-        Sparse and acyclic, its edges from lower to higher numbers, every node an output.
+        Sparse and acyclic, its edges from lower to higher numbers, its outputs all nodes in order.
     optimizer : torch.optim.Optimizer, optional
         The one that trains it. Its state (momentum, moments) is carried for the edges that stay
         and starts from zero for those that grow. None if no optimizer goes on after an update.
@@ -141,8 +141,8 @@ class CoActivation:
         problems = []
         if layer.storage != "sparse" or layer.block != 1:
             problems.append("network: expected sparse storage without blocks")
-        if len(topology.outputs) != topology.num_nodes:
-            problems.append("network: expected every node to be an output (its value is looked at)")
+        if not np.array_equal(layer.plan.outputs, np.arange(topology.num_nodes)):
+            problems.append("network: expected every node to be an output, in their order")
         if np.any(topology.sources >= topology.targets):
             problems.append("network: expected every edge to lead from a lower to a higher number")
         if not 0 < epsilon < 1:
@@ -214,20 +214,12 @@ class CoActivation:
             self._on_update(rewiring, self.statistics)
         if not rewiring.changed:
             return Rewiring(before, before)
-        gone = torch.from_numpy(after.edge_positions_in(before))
-        stays = torch.zeros(before.num_edges, dtype=torch.bool)
-        stays[gone[gone >= 0]] = True
-        targets, sources = (
-            torch.from_numpy(ends.astype(np.int64)) for ends in (before.targets, before.sources)
-        )
-        pruned = ~stays
-        self._kept[targets[pruned], sources[pruned]] = layer.weight[pruned]
-        positions = layer.rewire_(after, self._optimizer)
-        new = torch.from_numpy(np.flatnonzero(positions < 0))
-        targets, sources = (
-            torch.from_numpy(ends.astype(np.int64)) for ends in (after.targets, after.sources)
-        )
-        layer.weight[new] = self._kept[targets[new], sources[new]]
+        sources, targets = torch.from_numpy(rewiring.pruned.astype(np.int64)).T
+        pruned = torch.from_numpy(before.edge_positions_in(after) < 0)
+        self._kept[targets, sources] = layer.weight[pruned]
+        grown = torch.from_numpy(layer.rewire_(after, self._optimizer) < 0)
+        sources, targets = torch.from_numpy(rewiring.grown.astype(np.int64)).T
+        layer.weight[grown] = self._kept[targets, sources]
         return rewiring
 
     def _observe(self, data: Data) -> None:
