@@ -97,9 +97,7 @@ def reproduce_freenets(
     if as_json:
         values = {
             "table": [asdict(line) for line in lines],
-            "paired_tests": [
-                {k: None if v != v else v for k, v in asdict(test).items()} for test in tests
-            ],
+            "paired_tests": [_plain(asdict(test)) for test in tests],
             "compaction": compaction,
             "settings": asdict(settings),
             "figures": [str(path) for path in drawn],
@@ -154,11 +152,7 @@ def reproduce_polynomials(
         bar = bars.add_task("trained", total=total)
         rows = polynomials.run_polynomials(tasks, options, lambda _: bars.update(bar, advance=1))
     if as_json:
-        values = [
-            {k: None if v in (math.inf, -math.inf) else v for k, v in asdict(row).items()}
-            for row in rows
-        ]
-        sys.stdout.write(json.dumps({"rows": values}) + "\n")
+        sys.stdout.write(json.dumps({"rows": [_plain(asdict(row)) for row in rows]}) + "\n")
         return
     for row in rows:
         table.add_row(
@@ -172,6 +166,13 @@ def reproduce_polynomials(
             f"{row.seconds:.1f}",
         )
     Console().print(table)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Put null where a number is not finite, which JSON cannot say."""
+    return {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()
+    }
 
 
 def _accuracy_table(lines: list[freenets_tables.Line]) -> Table:

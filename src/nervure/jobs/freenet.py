@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from nervure.baselines import PlainNetwork, matched_hidden_size
 from nervure.data import Prepared
 from nervure.jobs.train import (
@@ -19,7 +17,7 @@ from nervure.jobs.train import (
     run_job,
     sizes_of,
 )
-from nervure.networks import FreeNet
+from nervure.networks import FreeNet, count_parameters
 from nervure.rules import CoActivationStatistics, Rewiring, pair_histograms
 from nervure.rules.coactivation import EPSILON
 from nervure.training import Fitted, TrainingOptions
@@ -141,8 +139,8 @@ def _experiment(request: FreeNetRequest, data: Prepared) -> Experiment:
 
     def figures(final: LearnedNetwork, _: Fitted) -> dict[str, Any]:
         return {
-            "parameters": _count(final),
-            **({"baseline_parameters": _count(plain)} if request.baseline else {}),
+            "parameters": count_parameters(final),
+            **({"baseline_parameters": count_parameters(plain)} if request.baseline else {}),
             "edges": final.topology.num_edges,
             "edges_possible": possible,
             "depth": final.topology.depth,
@@ -165,7 +163,3 @@ def _experiment(request: FreeNetRequest, data: Prepared) -> Experiment:
         figures=figures,
         baseline=lambda: plain,
     )
-
-
-def _count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -22,7 +22,7 @@ from nervure.data.polynomials import (
     trigonometric,
 )
 from nervure.errors import EngineError
-from nervure.networks import FreeNet
+from nervure.networks import FreeNet, count_parameters
 from nervure.rules import CoActivation
 from nervure.training.losses import max_abs_error
 
@@ -185,7 +185,7 @@ def _row(
 ) -> PolynomialRow:
     network: nn.Module = FreeNet(1, 1, neurons=neurons, activation=options.activation, seed=seed)
     if name == "plain":
-        neurons = matched_hidden_size(1, 1, _count(network))
+        neurons = matched_hidden_size(1, 1, count_parameters(network))
         network = PlainNetwork(1, 1, nodes=neurons, activation=options.activation, seed=seed)
     begin = time.perf_counter()
     _train(network, task, seed, options, evolve=name == "freenet")
@@ -196,7 +196,7 @@ def _row(
         name,
         seed,
         neurons,
-        _count(network),
+        count_parameters(network),
         float(errors.max()),
         float(errors.mean()),
         seconds,
@@ -239,7 +239,3 @@ def _errors(network: nn.Module, task: FunctionTask) -> NDArray[np.float64]:
         found = network(torch.from_numpy(grid)[:, None])[:, 0].double().numpy()
     errors = np.abs(found - task.evaluate(grid))
     return np.where(np.isfinite(errors), errors, np.inf)
-
-
-def _count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())

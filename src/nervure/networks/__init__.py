@@ -3,6 +3,14 @@
 from nervure.networks.freenet import FreeNet
 from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.neural_modules import NeuralModules
+from nervure.networks.parameters import count_parameters
 from nervure.networks.polynomial import exact_polynomial, neurons_needed
 
-__all__ = ["FreeNet", "GraphLayer", "NeuralModules", "exact_polynomial", "neurons_needed"]
+__all__ = [
+    "FreeNet",
+    "GraphLayer",
+    "NeuralModules",
+    "count_parameters",
+    "exact_polynomial",
+    "neurons_needed",
+]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nervure.errors import EngineError
 from nervure.networks.graph_layer import GraphLayer
+from nervure.networks.parameters import count_parameters
 from nervure.topology import Topology
 
 # Support of the initial biases, [-b, b]; the paper says only that it is fixed.
@@ -85,7 +86,7 @@ class FreeNet(nn.Module):
             every = np.arange(neurons, dtype=np.int32)
             topology = Topology.dense_dag(neurons, every, every)
         _check(topology, neurons)
-        generator = torch.default_generator if seed is None else torch.Generator().manual_seed(seed)
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.encoder = _xavier_linear(inputs, neurons, generator)
         self.core = GraphLayer(topology, activation=activation, bias=False, generator=generator)
         bound = (6 / (2 * neurons)) ** 0.5
@@ -109,11 +110,11 @@ class FreeNet(nn.Module):
     @property
     def num_parameters(self) -> int:
         """Weights and biases in use: those of encoder and decoder, and one per present edge."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        return count_parameters(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, inputs) to (batch, outputs): logits, or values for regression."""
-        return cast(Tensor, self.decoder(self.core(self.encoder(x))))
+        return cast(Tensor, self.decoder(self.activations(x)))
 
     def activations(self, x: Tensor) -> Tensor:
         """Values of all neurons, shape (batch, neurons)."""
@@ -145,7 +146,7 @@ def _check(topology: Topology, neurons: int) -> None:
         )
 
 
-def _xavier_linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+def _xavier_linear(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     with torch.no_grad():

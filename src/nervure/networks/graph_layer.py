@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from nervure.engine.native import Solver, Stats
 from nervure.engine.sweeping import Backend, OnFailure
 from nervure.errors import EngineError
 from nervure.networks import stored_topology
+from nervure.networks.parameters import carrier, replace_values
 from nervure.topology import Topology
 
 Storage = Literal["sparse", "dense"]
@@ -257,10 +258,10 @@ class GraphLayer(nn.Module):
             )
         positions = topology.edge_positions_in(old)
         if self.storage == "sparse":
-            carry = _carrier(positions, old.num_edges, self.block**2)
+            carry = carrier(positions, old.num_edges, self.block**2)
             old_shape = self.weight.shape
             with torch.no_grad():
-                _replace(self.weight, carry(self.weight.data))
+                replace_values(self.weight, carry(self.weight.data))
             if optimizer is not None:
                 state = optimizer.state.get(self.weight, {})
                 for key, value in state.items():
@@ -382,7 +383,7 @@ class GraphLayer(nn.Module):
             self._inputs, self._outputs = stored.inputs, stored.outputs
             self.set_topology_(stored.topology)
             if self.storage == "sparse" and f"{prefix}weight" in state_dict:
-                _replace(self.weight, self.weight.data.new_empty(self.plan.weights))
+                replace_values(self.weight, self.weight.data.new_empty(self.plan.weights))
         elif strict:
             missing_keys.extend(sorted(stored))
         own = f"{prefix}topology."
@@ -394,31 +395,3 @@ class GraphLayer(nn.Module):
     # deepcopy and pickle both go through this; the last pass's tensors stay behind.
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_last": None}
-
-
-def _replace(parameter: nn.Parameter, values: Tensor) -> None:
-    """Give a parameter values of another shape in place, as optimizers that hold it need.
-
-    Its gradient goes.
-
-    A graph of an earlier pass that is still alive (a loss somebody keeps) keeps the node that takes
-    up the parameter's gradient, with the old shape. Torch makes a new node if the dtype changes.
-    """
-    other = torch.float32 if values.dtype == torch.float64 else torch.float64
-    parameter.grad = None
-    parameter.data = values.new_empty(0, dtype=other)
-    parameter.data = values
-
-
-def _carrier(positions: NDArray[np.int64], old_edges: int, each: int) -> Callable[[Tensor], Tensor]:
-    """Build the function that takes values, `each` per edge, from the old edge order to the new."""
-    kept = torch.from_numpy(np.flatnonzero(positions >= 0))
-    source = torch.from_numpy(positions[positions >= 0])
-
-    def carry(values: Tensor) -> Tensor:
-        rows = values.view(old_edges, each)
-        out = values.new_zeros(len(positions), each)
-        out[kept.to(values.device)] = rows[source.to(values.device)]
-        return out.view(-1)
-
-    return carry

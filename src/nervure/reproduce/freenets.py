@@ -10,19 +10,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from nervure.baselines import PlainNetwork, matched_hidden_size
 from nervure.data import Prepared, load, prepare
 from nervure.errors import EngineError
-from nervure.networks import FreeNet
+from nervure.networks import FreeNet, count_parameters
 from nervure.reproduce.ledger import Cell
-from nervure.rules import CoActivation, Rewiring
+from nervure.rules import CoActivationStatistics, Rewiring, pair_histograms
 from nervure.training import TrainingOptions, evaluate, fit
 from nervure.training.checkpoint import load_model, save_model
+from nervure.training.evolve import coactivation_rule
 
 EXPERIMENT = "freenets"
 NETWORKS = ("freenet", "matched")
@@ -130,33 +129,30 @@ def run(cell: Cell, models: str | None = None) -> dict[str, Any]:
         if is_freenet
         else PlainNetwork(inputs, outputs, nodes=hidden, activation="relu", seed=cell["seed"])
     )
-    steps = -(-len(data.y_train) // cell["batch_size"])
+    options = TrainingOptions(
+        epochs=cell["epochs"],
+        batch_size=cell["batch_size"],
+        learning_rate=cell["learning_rate"],
+        optimizer="adam",
+        seed=cell["seed"],
+    )
+    steps = options.steps_per_epoch(len(data.y_train))
     watch = _Watch(freenet)
-
-    def rule(_: nn.Module, optimizer: torch.optim.Optimizer) -> CoActivation:
-        x = torch.from_numpy(np.asarray(data.x_train))
-        watch.rule = CoActivation(
-            freenet,
-            optimizer,
-            epsilon=cell["epsilon"],
-            interval=max(1, steps // cell["updates_per_epoch"]),
-            data=x,
-        )
-        return watch.rule
-
+    rule = coactivation_rule(
+        freenet,
+        data.x_train,
+        options,
+        epsilon=cell["epsilon"],
+        interval=max(1, steps // cell["updates_per_epoch"]),
+        on_update=watch.updated,
+    )
     begin = time.perf_counter()
     fitted = fit(
         network,
         data.x_train,
         data.y_train,
         task="classification",
-        options=TrainingOptions(
-            epochs=cell["epochs"],
-            batch_size=cell["batch_size"],
-            learning_rate=cell["learning_rate"],
-            optimizer="adam",
-            seed=cell["seed"],
-        ),
+        options=options,
         rule=rule if is_freenet else None,
         validation=(data.x_validation, data.y_validation),
         on_epoch=watch.epoch,
@@ -169,7 +165,7 @@ def run(cell: Cell, models: str | None = None) -> dict[str, Any]:
         "validation_accuracy": max(curve),
         "curve": curve,
         "best_epoch": fitted.best_epoch,
-        "parameters": sum(p.numel() for p in network.parameters()),
+        "parameters": count_parameters(network),
         "hidden": k if is_freenet else hidden,
         "seconds": seconds,
     }
@@ -236,9 +232,12 @@ class _Watch:
 
     def __init__(self, network: FreeNet) -> None:
         self.network = network
-        self.rule: CoActivation | None = None
+        self.statistics: CoActivationStatistics | None = None
         self.updates: list[dict[str, int]] = []
         self.densities: list[dict[str, Any]] = []
+
+    def updated(self, _: Rewiring, statistics: CoActivationStatistics) -> None:
+        self.statistics = statistics
 
     def rewired(self, step: int, _: int, rewiring: Rewiring, __: float) -> None:
         self.updates.append(
@@ -251,24 +250,15 @@ class _Watch:
         )
 
     def epoch(self, metrics: dict[str, Any]) -> None:
-        if self.rule is None or not self.rule.statistics.samples:
+        if self.statistics is None:
             return
-        statistics = self.rule.statistics
         topology = self.network.topology
-        n = topology.num_nodes
-        joined = np.zeros((n, n), dtype=np.bool_)
-        joined[topology.targets, topology.sources] = True
-        apart = np.tri(n, k=-1, dtype=np.bool_) & ~joined
+        counts = pair_histograms(topology, self.statistics, BINS)
         self.densities.append(
             {
                 "epoch": metrics["epoch"],
                 "edges": topology.num_edges,
-                "ncim_of_edges": _counts(statistics.ncim.numpy()[joined]),
-                "ncam_of_others": _counts(statistics.ncam.numpy()[apart]),
+                "ncim_of_edges": counts["inactive_joined"],
+                "ncam_of_others": counts["active_apart"],
             }
         )
-
-
-def _counts(shares: NDArray[np.float64]) -> list[int]:
-    found: list[int] = np.histogram(shares, BINS, (0, 1))[0].tolist()
-    return found

@@ -1,0 +1,43 @@
+"""Parameters of a network: how many, and how one takes another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Count the weights and biases of a network; absent edges of a sparse core have none."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def replace_values(parameter: nn.Parameter, values: Tensor) -> None:
+    """Give a parameter values of another shape in place, as optimizers that hold it need.
+
+    Its gradient goes.
+
+    A graph of an earlier pass that is still alive (a loss somebody keeps) keeps the node that takes
+    up the parameter's gradient, with the old shape. Torch makes a new node if the dtype changes.
+    """
+    other = torch.float32 if values.dtype == torch.float64 else torch.float64
+    parameter.grad = None
+    parameter.data = values.new_empty(0, dtype=other)
+    parameter.data = values
+
+
+def carrier(positions: NDArray[np.int64], old_edges: int, each: int) -> Callable[[Tensor], Tensor]:
+    """Build the function that takes values, `each` per edge, from the old edge order to the new."""
+    kept = torch.from_numpy(np.flatnonzero(positions >= 0))
+    source = torch.from_numpy(positions[positions >= 0])
+
+    def carry(values: Tensor) -> Tensor:
+        rows = values.view(old_edges, each)
+        out = values.new_zeros(len(positions), each)
+        out[kept.to(values.device)] = rows[source.to(values.device)]
+        return out.view(-1)
+
+    return carry
