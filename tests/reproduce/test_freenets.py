@@ -35,6 +35,13 @@ def test_cells_are_pairs_of_networks():
         freenets.cells(["iris"], [30], [0], SETTINGS)
 
 
+def test_cells_that_differ_have_models_of_their_own():
+    variants = [SETTINGS, freenets.Settings(epochs=3), freenets.Settings(epochs=2, epsilon=0.25)]
+    cells = [c for v in variants for c in freenets.cells(["mnist", "emnist"], [30, 50], [0, 1], v)]
+    trained = [cell for cell in cells if cell["network"] == "freenet"]
+    assert len({freenets.model_name(cell) for cell in trained}) == len(trained)
+
+
 @pytest.mark.usefixtures("digits")
 def test_a_cell_says_what_was_measured(tmp_path):
     free, matched = freenets.cells(["mnist"], [30], [3], SETTINGS)

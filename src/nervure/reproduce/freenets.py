@@ -224,7 +224,9 @@ def compaction(cell: Cell, models: Path) -> dict[str, Any]:
 
 def model_name(cell: Cell) -> str:
     """Give the name of a cell's model file."""
-    return f"{cell['data']}-{cell['neurons']}-{cell['seed']}-{cell['epochs']}epochs"
+    # Every setting that a user can vary: cells of one folder must not share a file.
+    settings = f"{cell['epochs']}epochs-epsilon{cell['epsilon']}"
+    return f"{cell['data']}-{cell['neurons']}-{cell['seed']}-{settings}"
 
 
 class _Watch:
