@@ -8,7 +8,7 @@ from nervure.estimators import (
     NeuralModulesRegressor,
 )
 from nervure.modules import ModuleStatistics, module_statistics
-from nervure.networks import FreeNet, GraphLayer, NeuralModules
+from nervure.networks import FreeNet, GraphLayer, NeuralModules, SparseMLP
 from nervure.topology import Topology
 from nervure.training import TrainingOptions, fit
 from nervure.training.checkpoint import load_model, save_model
@@ -24,6 +24,7 @@ __all__ = [
     "NeuralModules",
     "NeuralModulesClassifier",
     "NeuralModulesRegressor",
+    "SparseMLP",
     "Topology",
     "TrainingOptions",
     "data",

@@ -5,11 +5,13 @@ from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.neural_modules import NeuralModules
 from nervure.networks.parameters import count_parameters
 from nervure.networks.polynomial import exact_polynomial, neurons_needed
+from nervure.networks.sparse_mlp import SparseMLP
 
 __all__ = [
     "FreeNet",
     "GraphLayer",
     "NeuralModules",
+    "SparseMLP",
     "count_parameters",
     "exact_polynomial",
     "neurons_needed",

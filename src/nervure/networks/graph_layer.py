@@ -19,7 +19,8 @@ from nervure.engine.native import Solver, Stats
 from nervure.engine.sweeping import Backend, OnFailure
 from nervure.errors import EngineError
 from nervure.networks import stored_topology
-from nervure.networks.parameters import carrier, replace_values
+from nervure.networks.parameters import replace_values
+from nervure.networks.weight_layout import WeightLayout
 from nervure.topology import Topology
 
 Storage = Literal["sparse", "dense"]
@@ -47,6 +48,9 @@ class GraphLayer(nn.Module):
     block : int
         Nodes per block, m: the topology then wires blocks of m nodes, and each of its edges is an
         m x m matrix of weights (sparse storage; see `nervure.engine.plan`).
+    tied : int
+        The edges into the first so many blocks have one weight each, which stands in all m^2
+        places.
     inputs, outputs : sequence of int, optional
         Nodes in the two roles; by default all nodes of the topology's input and output blocks.
     bias : bool
@@ -68,6 +72,7 @@ class GraphLayer(nn.Module):
     Attributes
     ----------
     weight : Parameter, shape (edges * block^2,) or (nodes, nodes)
+        Where edges are tied, those first, with one weight each (see `layout`).
     bias : Parameter, shape (nodes,), or None
     topology : Topology
         Change it with `rewire_`.
@@ -95,6 +100,7 @@ class GraphLayer(nn.Module):
         activation: str | Sequence[str] = "relu",
         storage: Storage = "sparse",
         block: int = 1,
+        tied: int = 0,
         inputs: Sequence[int] | NDArray[np.int32] | None = None,
         outputs: Sequence[int] | NDArray[np.int32] | None = None,
         bias: bool = True,
@@ -119,8 +125,13 @@ class GraphLayer(nn.Module):
             raise EngineError("dense storage keeps biases on the diagonal; bias=False needs sparse")
         if block > 1 and (storage == "dense" or contraction is not None):
             raise EngineError("blocks need sparse storage and no contraction")
+        if not 0 <= tied <= topology.num_nodes or (tied and storage == "dense"):
+            raise EngineError(
+                f"tied: expected 0 to {topology.num_nodes} blocks, with sparse storage, got {tied}"
+            )
         self.storage: Storage = storage
         self.block = block
+        self.tied = tied
         self.input_bias = input_bias or storage == "dense"
         self.backend: Backend = backend
         self.tolerance = tolerance
@@ -135,7 +146,7 @@ class GraphLayer(nn.Module):
         self._last: tuple[Stats, Tensor | None, int] | None = None
         self.set_topology_(topology)
         n = self._plan.nodes
-        shape = (n, n) if storage == "dense" else (self._plan.weights,)
+        shape = (n, n) if storage == "dense" else (self.layout.size,)
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
         if storage == "sparse" and bias:
             self.bias: nn.Parameter | None = nn.Parameter(
@@ -166,10 +177,9 @@ class GraphLayer(nn.Module):
                 return
             # Per edge without `topology.targets`, which would stay in memory.
             degree = topology.in_degree
-            fan_in = np.repeat(degree * np.float32(self.block), degree * self.block**2)
-            self.weight.mul_(
-                torch.from_numpy(scale / np.sqrt(fan_in)).to(self.weight.device, self.weight.dtype)
-            )
+            fan_in = np.repeat(degree * np.float32(self.block), degree)
+            spread = self.layout.per_edge(scale / np.sqrt(fan_in))
+            self.weight.mul_(torch.from_numpy(spread).to(self.weight.device, self.weight.dtype))
             if self.bias is not None:
                 self.bias.zero_()
 
@@ -178,7 +188,7 @@ class GraphLayer(nn.Module):
         """Weights of the present edges in edge order, shape (edges * block^2,), detached."""
         weight = self.weight.detach()
         if self.storage == "sparse":
-            return weight
+            return self.layout.spelled(weight)
         targets = torch.from_numpy(self.topology.targets.astype(np.int64))
         sources = torch.from_numpy(self.topology.sources.astype(np.int64))
         return weight[targets.to(weight.device), sources.to(weight.device)]
@@ -208,6 +218,11 @@ class GraphLayer(nn.Module):
     def plan(self) -> engine.Plan:
         """The execution plan of the present topology."""
         return self._plan
+
+    @property
+    def layout(self) -> WeightLayout:
+        """Where each edge's weights stand in `weight` (sparse storage)."""
+        return WeightLayout.of(self._topology, self.block, self.tied)
 
     def set_topology_(self, topology: Topology) -> None:
         """Put a wiring over the same nodes in place of the present one, weights untouched.
@@ -258,15 +273,15 @@ class GraphLayer(nn.Module):
             )
         positions = topology.edge_positions_in(old)
         if self.storage == "sparse":
-            carry = carrier(positions, old.num_edges, self.block**2)
+            layout, new = self.layout, WeightLayout.of(topology, self.block, self.tied)
             old_shape = self.weight.shape
             with torch.no_grad():
-                replace_values(self.weight, carry(self.weight.data))
+                replace_values(self.weight, new.carried(self.weight.data, layout, positions))
             if optimizer is not None:
                 state = optimizer.state.get(self.weight, {})
                 for key, value in state.items():
                     if isinstance(value, Tensor) and value.shape == old_shape:
-                        state[key] = carry(value)
+                        state[key] = new.carried(value, layout, positions)
         self.set_topology_(topology)
         return positions
 
@@ -302,6 +317,7 @@ class GraphLayer(nn.Module):
                 leak=self.leak,
                 on_failure=self.on_failure,
                 block=self.block,
+                tied=self.tied,
                 inputs=self._inputs,
                 outputs=self._outputs,
                 input_bias=self.input_bias,
@@ -310,7 +326,7 @@ class GraphLayer(nn.Module):
                 dtype=self.weight.dtype,
                 generator=torch.Generator(self.weight.device),
             )
-            layer.weight.copy_(self.edge_weight)
+            layer.weight.copy_(self.edge_weight if self.storage == "dense" else self.weight)
             if layer.bias is not None:
                 layer.bias.copy_(self.node_bias)
         return layer.train(self.training)
@@ -336,7 +352,8 @@ class GraphLayer(nn.Module):
         """
         lead = drive.shape[:-1]
         rows = drive.reshape(-1, drive.shape[-1]).to(self.weight.dtype)
-        plan, weight, bias = self._plan, self.weight, self.bias
+        plan, bias = self._plan, self.bias
+        weight = self.layout.spelled(self.weight) if self.tied else self.weight
         sweeping.check_arguments(plan, rows, weight, bias)
         tolerance = self.tolerance
         if tolerance is None:
@@ -383,7 +400,7 @@ class GraphLayer(nn.Module):
             self._inputs, self._outputs = stored.inputs, stored.outputs
             self.set_topology_(stored.topology)
             if self.storage == "sparse" and f"{prefix}weight" in state_dict:
-                replace_values(self.weight, self.weight.data.new_empty(self.plan.weights))
+                replace_values(self.weight, self.weight.data.new_empty(self.layout.size))
         elif strict:
             missing_keys.extend(sorted(stored))
         own = f"{prefix}topology."

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -27,17 +23,3 @@ def replace_values(parameter: nn.Parameter, values: Tensor) -> None:
     parameter.grad = None
     parameter.data = values.new_empty(0, dtype=other)
     parameter.data = values
-
-
-def carrier(positions: NDArray[np.int64], old_edges: int, each: int) -> Callable[[Tensor], Tensor]:
-    """Build the function that takes values, `each` per edge, from the old edge order to the new."""
-    kept = torch.from_numpy(np.flatnonzero(positions >= 0))
-    source = torch.from_numpy(positions[positions >= 0])
-
-    def carry(values: Tensor) -> Tensor:
-        rows = values.view(old_edges, each)
-        out = values.new_zeros(len(positions), each)
-        out[kept.to(values.device)] = rows[source.to(values.device)]
-        return out.view(-1)
-
-    return carry

@@ -2,16 +2,23 @@
 
 from nervure.rules.coactivation import CoActivation, Evolution, evolved
 from nervure.rules.coactivation_statistics import CoActivationStatistics, pair_histograms
+from nervure.rules.evolutionary import SET, MagnitudePruning, RigL, Static
 from nervure.rules.repulsion import Repulsion
 from nervure.rules.rule import Rewiring, Rule
+from nervure.rules.sparse_training import SparseTraining
 
 __all__ = [
+    "SET",
     "CoActivation",
     "CoActivationStatistics",
     "Evolution",
+    "MagnitudePruning",
     "Repulsion",
     "Rewiring",
+    "RigL",
     "Rule",
+    "SparseTraining",
+    "Static",
     "evolved",
     "pair_histograms",
 ]

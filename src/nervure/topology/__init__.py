@@ -8,6 +8,8 @@ from nervure.topology.blocks import largest_block
 from nervure.topology.components import Components, OutAdjacency
 from nervure.topology.connectivity import Require
 from nervure.topology.constructors import complete, dense_dag, from_edges, from_mask
+from nervure.topology.densities import erdos_renyi_densities, shared_densities
+from nervure.topology.free_cells import FreeCells
 from nervure.topology.graph import Topology
 from nervure.topology.graphml import from_graphml, read_graphml
 from nervure.topology.interchange import edge_weights, from_networkx, from_scipy, node_labels
@@ -15,6 +17,7 @@ from nervure.topology.random_graphs import erdos_renyi, layered
 
 __all__ = [
     "Components",
+    "FreeCells",
     "OutAdjacency",
     "Require",
     "Topology",
@@ -22,6 +25,7 @@ __all__ = [
     "dense_dag",
     "edge_weights",
     "erdos_renyi",
+    "erdos_renyi_densities",
     "from_edges",
     "from_graphml",
     "from_mask",
@@ -31,4 +35,5 @@ __all__ = [
     "layered",
     "node_labels",
     "read_graphml",
+    "shared_densities",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +24,15 @@ from nervure.topology.validation import checked_count, checked_num_nodes
 if TYPE_CHECKING:
     from nervure.topology.graph import Topology
 
+Draw = Literal["exact", "bernoulli", "replacement"]
+
 
 def layered(
     sizes: Sequence[int],
     *,
     density: float | Sequence[float] = 1.0,
     motif: int = 1,
+    draw: Draw = "exact",
     seed: int | np.random.Generator | None = None,
 ) -> Topology:
     """Lay nodes out in layers and join each layer to the next.
@@ -45,6 +48,9 @@ def layered(
     motif : int
         Side of the square blocks in which edges are drawn: nodes stand in groups of `motif`, and
         two groups are joined fully or not at all. The count is then rounded in blocks.
+    draw : {"exact", "bernoulli", "replacement"}
+        "bernoulli" decides for each possible edge apart, so that the number varies; "replacement"
+        draws the count with replacement, so that repeated edges are missing from it.
     seed : int or numpy.random.Generator
         Required when a density is neither 0 nor 1.
 
@@ -77,12 +83,14 @@ def layered(
     possible = [(n // motif) * (m // motif) for n, m in pairwise(widths)]
     counts = [round(fraction * p) for fraction, p in zip(densities, possible, strict=True)]
     check_edge_count(sum(counts) * motif**2)
+    if draw not in ("exact", "bernoulli", "replacement"):
+        raise TopologyError(f"draw: expected exact, bernoulli or replacement, got {draw!r}")
     # A full layer and an empty one draw nothing, so that any generator does.
     drawing = any(0 < fraction < 1 for fraction in densities)
     rng = as_generator(seed, "density < 1") if drawing else np.random.default_rng(0)
     keys = []
     for layer, width in enumerate(widths[:-1]):
-        drawn = draw_distinct(possible[layer], counts[layer], rng)
+        drawn = _drawn(draw, possible[layer], counts[layer], densities[layer], rng)
         rows, columns = np.divmod(drawn, width // motif)
         targets = starts[layer + 1] + rows * motif
         sources = starts[layer] + columns * motif
@@ -90,6 +98,16 @@ def layered(
     nodes = np.arange(num_nodes)
     csr = csr_of_keys(np.concatenate(keys), num_nodes)
     return build(num_nodes, *csr, nodes[: widths[0]], nodes[starts[-2] :])
+
+
+def _drawn(
+    draw: Draw, possible: int, count: int, density: float, rng: np.random.Generator
+) -> Int64s:
+    if density in (0, 1) or draw == "exact":
+        return draw_distinct(possible, count, rng)
+    if draw == "bernoulli":
+        return draw_distinct(possible, int(rng.binomial(possible, density)), rng)
+    return np.unique(rng.integers(possible, size=count))
 
 
 def _block_keys(targets: Int64s, sources: Int64s, side: int, num_nodes: int) -> Int64s:

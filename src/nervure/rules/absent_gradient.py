@@ -1,0 +1,127 @@
+"""The gradient of edges that do not exist: which of them would help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nervure import engine
+from nervure.networks import GraphLayer
+
+# Cells of the dense gradient that are in memory at once.
+_CELLS = 1 << 22
+
+
+class AbsentGradient:
+    """Watches a layer's passes, and gives the gradient of any pair of nodes.
+
+    Parameters
+    ----------
+    layer : GraphLayer
+        Sparse and acyclic.
+    optimizer : torch.optim.Optimizer
+        Before its step values and deltas are worked out, by the weights the gradient was taken at.
+    due : callable
+        Whether the gradient of the coming step is wanted.
+
+    Notes
+    -----
+    One more sweep and adjoint per watched pass, with every node an input, whose gradient is then
+    the delta of that node.
+    """
+
+    def __init__(
+        self, layer: GraphLayer, optimizer: torch.optim.Optimizer, due: Callable[[], bool]
+    ) -> None:
+        self.layer = layer
+        self._due = due
+        self._passes: list[tuple[Tensor, Tensor]] = []  # drive, gradient of the output
+        self._values: Tensor | None = None
+        self._deltas: Tensor | None = None
+        self._hooks = (
+            layer.register_forward_hook(self._after_forward),
+            optimizer.register_step_pre_hook(self._before_step),
+        )
+
+    def detach(self) -> None:
+        """Stop watching."""
+        for hook in self._hooks:
+            hook.remove()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a pass was seen since the last `clear`."""
+        return self._values is not None
+
+    def clear(self) -> None:
+        """Forget what was seen."""
+        self._passes, self._values, self._deltas = [], None, None
+
+    def _after_forward(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        if not (layer.training and output.requires_grad and self._due()):
+            return
+        drive = inputs[0].detach().reshape(-1, inputs[0].shape[-1])
+
+        def keep(gradient: Tensor) -> None:
+            self._passes.append((drive, gradient.detach().reshape(len(drive), -1)))
+
+        output.register_hook(keep)
+
+    @torch.no_grad()
+    def _before_step(self, *_: object) -> None:
+        if not self._passes:
+            return
+        parts = [self._solve(drive, gradient) for drive, gradient in self._passes]
+        self._passes = []
+        self._values = torch.cat([values for values, _ in parts])
+        self._deltas = torch.cat([deltas for _, deltas in parts])
+
+    def _solve(self, drive: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        layer, known = self.layer, self.layer.plan
+        everyone = engine.build_plan(
+            layer.topology,
+            known.codes,
+            block=layer.block,
+            inputs=np.arange(known.nodes, dtype=np.int32),
+            outputs=known.outputs,
+        )
+        full = drive.new_zeros(len(drive), known.nodes, dtype=layer.weight.dtype)
+        full[:, torch.from_numpy(known.inputs.astype(np.int64))] = drive.to(full.dtype)
+        full.requires_grad_()
+        with torch.enable_grad():
+            found = engine.sweep(
+                everyone, layer.edge_weight, full, layer.node_bias, leak=layer.leak
+            )
+            (deltas,) = torch.autograd.grad(found.output, full, gradient.to(full.dtype))
+        return found.values, deltas
+
+    def scores(self, sources: range, targets: range) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Give |gradient| of all pairs of motifs from one layer to another, row by row.
+
+        Parameters
+        ----------
+        sources, targets : range
+            Motifs.
+
+        Yields
+        ------
+        first : int
+            Number of the first cell, counting target by target.
+        scores : ndarray
+            Mean over the motif's weights of |gradient|, of consecutive cells.
+        """
+        assert self._values is not None
+        assert self._deltas is not None
+        m = self.layer.block
+        values = self._values[:, sources.start * m : sources.stop * m]
+        rows = max(1, _CELLS // (len(sources) * m * m))
+        for first in range(targets.start, targets.stop, rows):
+            last = min(first + rows, targets.stop)
+            dense = self._deltas[:, first * m : last * m].T @ values
+            cells = dense.abs_().view(last - first, m, len(sources), m).mean((1, 3))
+            yield (first - targets.start) * len(sources), cells.reshape(-1).cpu().numpy()
