@@ -6,6 +6,8 @@ from nervure.estimators import (
     FreeNetRegressor,
     NeuralModulesClassifier,
     NeuralModulesRegressor,
+    SparseMLPClassifier,
+    SparseMLPRegressor,
 )
 from nervure.modules import ModuleStatistics, module_statistics
 from nervure.networks import FreeNet, GraphLayer, NeuralModules, SparseMLP
@@ -25,6 +27,8 @@ __all__ = [
     "NeuralModulesClassifier",
     "NeuralModulesRegressor",
     "SparseMLP",
+    "SparseMLPClassifier",
+    "SparseMLPRegressor",
     "Topology",
     "TrainingOptions",
     "data",

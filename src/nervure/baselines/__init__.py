@@ -1,5 +1,6 @@
 """Networks with a fixed wiring, trained through the same loop for comparison."""
 
+from nervure.baselines.dense import DenseMLP
 from nervure.baselines.plain import PlainNetwork, matched_hidden_size
 
-__all__ = ["PlainNetwork", "matched_hidden_size"]
+__all__ = ["DenseMLP", "PlainNetwork", "matched_hidden_size"]

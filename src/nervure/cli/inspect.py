@@ -21,10 +21,10 @@ from nervure.training.run import Run
 # What a run's settings are asked for; each method has some of them.
 _SETTINGS = (
     "method", "dataset", "task", "seed", "nodes", "keep", "alpha", "penalty", "neurons", "epsilon",
-    "interval", "statistics",
+    "interval", "statistics", "rule", "hidden", "motif_size", "tied", "zeta",
 )  # fmt: skip
 # Networks without cycles by construction, of whose modules there is nothing to say.
-_ACYCLIC = ("FreeNet",)
+_ACYCLIC = ("FreeNet", "SparseMLP")
 
 
 def inspect(

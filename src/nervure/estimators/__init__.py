@@ -2,10 +2,13 @@
 
 from nervure.estimators.freenet import FreeNetClassifier, FreeNetRegressor
 from nervure.estimators.neural_modules import NeuralModulesClassifier, NeuralModulesRegressor
+from nervure.estimators.sparse_mlp import SparseMLPClassifier, SparseMLPRegressor
 
 __all__ = [
     "FreeNetClassifier",
     "FreeNetRegressor",
     "NeuralModulesClassifier",
     "NeuralModulesRegressor",
+    "SparseMLPClassifier",
+    "SparseMLPRegressor",
 ]

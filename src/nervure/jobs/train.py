@@ -14,9 +14,8 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from nervure.baselines import PlainNetwork
 from nervure.data import Prepared, open_source, prepare
-from nervure.networks import FreeNet, NeuralModules
+from nervure.networks import FreeNet, NeuralModules, SparseMLP
 from nervure.report import write_report
 from nervure.rules import Rewiring
 from nervure.training import Fitted, TrainingOptions, evaluate, fit
@@ -27,7 +26,7 @@ from nervure.training.run import RewiringRow, Run
 # At most so many snapshots of the wiring are kept for the report.
 _SNAPSHOTS = 20
 
-LearnedNetwork = NeuralModules | FreeNet
+LearnedNetwork = NeuralModules | FreeNet | SparseMLP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +111,9 @@ class Experiment:
     figures : callable
         Given the final network and how training went, its figures for the summary.
     baseline : callable
-        Makes the plain network that it is held against.
+        Makes the fixed network that it is held against.
+    baseline_label : str
+        That one's name for people.
     """
 
     method: str
@@ -122,7 +123,8 @@ class Experiment:
     train: Callable[[Recorder], Fitted]
     settings: Mapping[str, Any]
     figures: Callable[[LearnedNetwork, Fitted], dict[str, Any]]
-    baseline: Callable[[], PlainNetwork]
+    baseline: Callable[[], nn.Module]
+    baseline_label: str = "plain network"
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,7 @@ def run_job(
         "dataset": data.name,
         "task": data.task,
         **experiment.settings,
+        "baseline_label": experiment.baseline_label,
         "messages": list(data.messages),
     }
     merit = "test_error" if data.task == "classification" else "test_rmse"
@@ -258,7 +261,7 @@ def run_job(
                 plain,
                 data,
                 experiment.options,
-                lambda metrics: heard.epoch("plain network", metrics),
+                lambda metrics: heard.epoch(experiment.baseline_label, metrics),
             )
             summary[f"baseline_{merit}"] = _test_error(plain, data)
             summary["baseline_seconds"] = plain_fitted.seconds

@@ -72,12 +72,15 @@ def from_state(
         if role.ndim != 1 or (len(role) and not (role.min() >= 0 and role.max() < nodes)):
             raise ModelFileError(f"the saved {name} are not nodes of the saved graph")
     # With single nodes the order of the roles matters; of blocks each role is a set.
-    roles = (inputs, outputs) if block == 1 else (_blocks(inputs, block), _blocks(outputs, block))
+    roles = (
+        (inputs, outputs) if block == 1 else (blocks_of(inputs, block), blocks_of(outputs, block))
+    )
     topology = Topology(blocks, indptr, sources, *roles)
     return StoredTopology(
         topology, codes.astype(np.int32), inputs.astype(np.int32), outputs.astype(np.int32)
     )
 
 
-def _blocks(nodes: NDArray[np.int32], block: int) -> NDArray[np.int32]:
+def blocks_of(nodes: NDArray[np.int32], block: int) -> NDArray[np.int32]:
+    """Give the blocks that hold any of some nodes, rising."""
     return np.unique(nodes // block).astype(np.int32)

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from nervure.baselines import PlainNetwork
 from nervure.errors import ModelFileError, NervureError
-from nervure.networks import FreeNet, NeuralModules
+from nervure.networks import FreeNet, NeuralModules, SparseMLP
+from nervure.networks.stored_topology import blocks_of
+from nervure.networks.weight_layout import WeightLayout
 from nervure.topology import Topology
 from nervure.training import json_values
 from nervure.training.json_values import JSON
@@ -88,8 +90,10 @@ def expect_shapes(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[obje
             )
 
 
-def saved_topology(tensors: Mapping[str, Tensor], prefix: str) -> Topology:
+def saved_topology(tensors: Mapping[str, Tensor], prefix: str, block: int = 1) -> Topology:
     """Give the wiring that a `GraphLayer` saved under a prefix such as ``"core."``.
+
+    With blocks of nodes it is that of the blocks.
 
     Raises
     ------
@@ -108,7 +112,10 @@ def saved_topology(tensors: Mapping[str, Tensor], prefix: str) -> Topology:
             )
         arrays[key] = tensors[name].numpy()
     indptr = arrays["indptr"]
-    return Topology(len(indptr) - 1, indptr, arrays["sources"], arrays["inputs"], arrays["outputs"])
+    roles = [arrays["inputs"], arrays["outputs"]]
+    if block > 1:
+        roles = [blocks_of(role, block) for role in roles]
+    return Topology(len(indptr) - 1, indptr, arrays["sources"], *roles)
 
 
 def _neural_modules(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -142,6 +149,17 @@ def _freenet(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.
     return FreeNet(**arguments, topology=topology, seed=0)
 
 
+def _sparse_mlp(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    sizes, m = arguments.get("sizes"), arguments.get("motif_size")
+    if not isinstance(sizes, list) or type(m) is not int or m < 1:
+        raise ModelFileError(f"its sizes are {sizes!r} and its motif size {m!r}")
+    topology = saved_topology(tensors, "core.", m)
+    tied = topology.num_nodes - len(topology.outputs) if arguments.get("tied") else 0
+    layout = WeightLayout.of(topology, m, tied)
+    expect_shapes(tensors, {"core.weight": (layout.size,), "core.bias": (topology.num_nodes * m,)})
+    return SparseMLP(**arguments, topology=topology, seed=0)
+
+
 def _plain_network(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     nodes = arguments.get("nodes")
     expect_shapes(
@@ -158,6 +176,7 @@ _BUILDERS: dict[str, NetworkBuilder] = {
     FreeNet.__name__: _freenet,
     NeuralModules.__name__: _neural_modules,
     PlainNetwork.__name__: _plain_network,
+    SparseMLP.__name__: _sparse_mlp,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nervure.cli.train import freenet, neural_modules
+from nervure.cli.train import freenet, neural_modules, sparse_mlp
 
 app = typer.Typer(help="Train a network by one of the methods.", no_args_is_help=True)
 
@@ -16,5 +16,6 @@ def root() -> None:
 
 app.command("neural-modules")(neural_modules.neural_modules)
 app.command("freenet")(freenet.freenet)
+app.command("set")(sparse_mlp.sparse_training)
 
 __all__ = ["app"]

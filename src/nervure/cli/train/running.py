@@ -19,7 +19,7 @@ Row = tuple[str, str, str]
 Request = TypeVar("Request", bound=TrainRequest)
 
 # Too long for a line of JSON; the run folder has them.
-_HIDDEN = ("module_sizes", "baseline_epochs")
+_HIDDEN = ("module_sizes", "baseline_epochs", "feature_importances")
 
 
 class _Progress:
@@ -64,8 +64,9 @@ def run(
     label: str,
     rows: Callable[[Mapping[str, Any]], Sequence[Row]],
     as_json: bool,
+    baseline: str = "plain network",
 ) -> None:
-    """Train, and print the summary as JSON or as a table beside the plain network.
+    """Train, and print the summary as JSON or as a table beside the network it is held against.
 
     Parameters
     ----------
@@ -75,8 +76,10 @@ def run(
     label : str
         Heading of the network's column.
     rows : callable
-        Given the summary, the rows of the table: name, this network, plain network.
+        Given the summary, the rows of the table: name, this network, the other one.
     as_json : bool
+    baseline : str
+        Heading of the other network's column.
     """
     if as_json:
         summary = train(request, None).summary
@@ -91,7 +94,7 @@ def run(
     summary = result.summary
     table = Table(title=f"{summary['method']} on {summary['dataset']}, seed {summary['seed']}")
     table.add_column("")
-    for heading in (label, "plain network"):
+    for heading in (label, baseline):
         table.add_column(heading, justify="right")
     for row in rows(summary):
         table.add_row(*row)

@@ -1,0 +1,134 @@
+"""The job `nervure train set`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, cast
+
+from nervure.baselines import DenseMLP
+from nervure.data import Prepared
+from nervure.jobs.train import (
+    Experiment,
+    LearnedNetwork,
+    Listener,
+    Recorder,
+    TrainRequest,
+    TrainResult,
+    run_job,
+    sizes_of,
+)
+from nervure.networks import SparseMLP, count_parameters
+from nervure.networks.sparse_mlp import EPSILON
+from nervure.rules.evolutionary import ZETA
+from nervure.training import Fitted, TrainingOptions
+from nervure.training.fit import OptimizerName
+from nervure.training.sparse_rules import SparseOptions, SparseRule, automatic_sparse_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparseMLPRequest(TrainRequest):
+    """What to train as a sparse multilayer perceptron.
+
+    Attributes
+    ----------
+    hidden, epsilon, motif_size, tied, activation, rule, zeta, interval
+        As for `SparseOptions`.
+    optimizer : {"sgd", "adam", "adamw"}
+        `learning_rate` None means 0.05 for classes and 0.01 for regression.
+    momentum, weight_decay : float
+        As for `TrainingOptions`.
+    """
+
+    hidden: tuple[int, ...] = (300, 300)
+    epsilon: float = EPSILON
+    motif_size: int = 1
+    tied: bool = False
+    activation: str = "relu"
+    rule: SparseRule = "set"
+    zeta: float = ZETA
+    interval: int | None = None
+    optimizer: OptimizerName = "sgd"
+    momentum: float = 0.9
+    weight_decay: float = 2e-4
+
+
+def train_sparse_mlp(request: SparseMLPRequest, listener: Listener | None = None) -> TrainResult:
+    """Train a sparse network and the dense one of the same layers, and write the run folder.
+
+    Parameters
+    ----------
+    request : SparseMLPRequest
+    listener : Listener, optional
+
+    Returns
+    -------
+    TrainResult
+
+    Raises
+    ------
+    DataError, EngineError, RunError
+        With cause and remedy; the run folder keeps what was recorded up to then.
+    """
+    return run_job(request, lambda data: _experiment(request, data), listener)
+
+
+def _experiment(request: SparseMLPRequest, data: Prepared) -> Experiment:
+    inputs, outputs = sizes_of(data)
+    rate = request.learning_rate
+    options = TrainingOptions(
+        epochs=request.epochs,
+        batch_size=request.batch_size,
+        learning_rate=automatic_sparse_rate(data.task) if rate is None else rate,
+        momentum=request.momentum,
+        weight_decay=request.weight_decay,
+        optimizer=request.optimizer,
+        seed=request.seed,
+    )
+    sparse = SparseOptions(
+        hidden=request.hidden,
+        epsilon=request.epsilon,
+        motif_size=request.motif_size,
+        tied=request.tied,
+        activation=request.activation,
+        rule=request.rule,
+        zeta=request.zeta,
+        interval=request.interval,
+    )
+    network = sparse.make_network(inputs, outputs, seed=request.seed)
+    sizes = sparse.sizes(inputs, outputs)
+    dense = DenseMLP(sizes, activation=request.activation, seed=request.seed)
+    rule = sparse.make_rule(options, len(data.y_train))
+
+    def train(recorder: Recorder) -> Fitted:
+        recorder.run.record_topology(0, network.topology)
+        return recorder.fit(network, options, rule)
+
+    def figures(final: LearnedNetwork, fitted: Fitted) -> dict[str, Any]:
+        strengths = cast(SparseMLP, final).input_strengths()
+        return {
+            "parameters": count_parameters(final),
+            **({"baseline_parameters": count_parameters(dense)} if request.baseline else {}),
+            "edges": final.topology.num_edges,
+            "edges_possible": sum(n * m for n, m in pairwise(network.widths)),
+            "pruned": sum(m.get("pruned", 0) for m in fitted.history),
+            "grown": sum(m.get("grown", 0) for m in fitted.history),
+            "feature_importances": (strengths / (strengths.sum() or 1.0)).tolist(),
+        }
+
+    return Experiment(
+        method="set",
+        label=f"sparse network ({request.rule})",
+        network=network,
+        options=options,
+        train=train,
+        settings={
+            "learning_rate": options.learning_rate,
+            # What the wiring is recorded in: motifs, which are nodes where their size is 1.
+            "sizes": list(network.widths),
+            "image_shape": None if data.image_shape is None else list(data.image_shape),
+        },
+        figures=figures,
+        baseline=lambda: dense,
+        baseline_label="dense network",
+    )
