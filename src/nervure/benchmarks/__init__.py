@@ -15,6 +15,7 @@ from nervure.benchmarks import (
     neural_modules_step,
     overhead,
     scale,
+    set_scale,
     sparse_step,
 )
 from nervure.benchmarks.harness import Benchmark, DisagreementError, Report, Row, Settings
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         blocks,
         neural_modules_step,
         freenet_step,
+        set_scale,
     )
 }
 
