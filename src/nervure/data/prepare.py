@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nervure.data.dataset import Dataset, Rows, Task
 from nervure.data.encoding import ArrayEncoder, Encoder, TableEncoder
 from nervure.data.registry import load
-from nervure.data.splits import Split, split_rows
+from nervure.data.splits import TEST_SHARE, Split, split_rows
 from nervure.data.tables import Column, Table, detect_task, is_table_file, read_table
 from nervure.errors import DataError
 from nervure.textual import listed
@@ -127,7 +127,13 @@ def open_source(
     return TableSource(table, target, chosen, tuple(messages))
 
 
-def prepare(source: Dataset | TableSource, *, seed: int, split_by: str | None = None) -> Prepared:
+def prepare(
+    source: Dataset | TableSource,
+    *,
+    seed: int,
+    split_by: str | None = None,
+    test: float = TEST_SHARE,
+) -> Prepared:
     """Split and encode.
 
     Parameters
@@ -140,6 +146,8 @@ def prepare(source: Dataset | TableSource, *, seed: int, split_by: str | None = 
     split_by : str, optional
         Group of a dataset (``subject``, ``batch``) or column of a table whose rows stay on one
         side.
+    test : float
+        Share of the rows to test on, where there is no published test part.
 
     Returns
     -------
@@ -150,11 +158,11 @@ def prepare(source: Dataset | TableSource, *, seed: int, split_by: str | None = 
     DataError
     """
     if isinstance(source, Dataset):
-        return _prepare_dataset(source, seed, split_by)
-    return _prepare_table(source, seed, split_by)
+        return _prepare_dataset(source, seed, split_by, test)
+    return _prepare_table(source, seed, split_by, test)
 
 
-def _prepare_dataset(data: Dataset, seed: int, split_by: str | None) -> Prepared:
+def _prepare_dataset(data: Dataset, seed: int, split_by: str | None, test: float) -> Prepared:
     groups = None
     if split_by is not None:
         if split_by not in data.groups:
@@ -163,7 +171,7 @@ def _prepare_dataset(data: Dataset, seed: int, split_by: str | None) -> Prepared
             )
         groups = data.groups[split_by]
     split = split_rows(
-        data.y, seed=seed, classes=True, official_test=data.official_test, groups=groups
+        data.y, seed=seed, classes=True, test=test, official_test=data.official_test, groups=groups
     )
     encoder = ArrayEncoder.fit(data.x[split.train], data.feature_names)
     how = "random, stratified"
@@ -200,7 +208,7 @@ def _prepare_dataset(data: Dataset, seed: int, split_by: str | None) -> Prepared
     )
 
 
-def _prepare_table(source: TableSource, seed: int, split_by: str | None) -> Prepared:
+def _prepare_table(source: TableSource, seed: int, split_by: str | None, test: float) -> Prepared:
     table, column = source.table, source.table.column(source.target)
     classes, codes = _targets(column, source.task)
     groups = None
@@ -209,7 +217,9 @@ def _prepare_table(source: TableSource, seed: int, split_by: str | None) -> Prep
     if split_by is not None:
         values = table.column(split_by).values
         groups = np.unique(np.array([str(v) for v in values.tolist()]), return_inverse=True)[1]
-    split = split_rows(codes, seed=seed, classes=source.task == "classification", groups=groups)
+    split = split_rows(
+        codes, seed=seed, classes=source.task == "classification", test=test, groups=groups
+    )
     train = table.take(split.train)
     encoder = TableEncoder.fit(train, exclude=source.target, group=split_by)
     mean, std = 0.0, 1.0

@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from nervure.errors import DataError
 
 Indices = NDArray[np.int64]
+TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ def split_rows(
     *,
     seed: int,
     classes: bool,
-    test: float = 0.2,
+    test: float = TEST_SHARE,
     validation: float = 0.1,
     official_test: NDArray[np.bool_] | None = None,
     groups: NDArray[Any] | None = None,

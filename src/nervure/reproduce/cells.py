@@ -22,6 +22,7 @@ def run_cells(
     work: Work,
     *,
     jobs: int = 1,
+    threads: int = 1,
     on_done: Callable[[Cell, dict[str, Any]], None] | None = None,
 ) -> None:
     """Compute what is missing, and write each result as soon as it is there.
@@ -35,7 +36,9 @@ def run_cells(
     work : callable
         Computes a cell; importable by name, since other processes call it.
     jobs : int
-        Processes, each with one thread, so that a figure does not depend on their number.
+        Processes.
+    threads : int
+        Of each process; with one a figure does not depend on the number of processes.
     on_done : callable, optional
         Given each cell and its result, those that the ledger held at first.
 
@@ -55,11 +58,13 @@ def run_cells(
     if not missing:
         return
     if jobs == 1:
-        _run_here(ledger, experiment, missing, work, heard)
+        _run_here(ledger, experiment, missing, work, heard, threads)
         return
     # Fresh processes: a forked one would have torch's locks, but none of its threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(missing)), context, _one_thread) as pool:
+    with ProcessPoolExecutor(
+        min(jobs, len(missing)), context, torch.set_num_threads, (threads,)
+    ) as pool:
         under_way: dict[Future[tuple[dict[str, Any], float]], Cell] = {}
         failure: BaseException | None = None
         while missing or under_way:
@@ -86,24 +91,21 @@ def _run_here(
     missing: Sequence[Cell],
     work: Work,
     heard: Callable[[Cell, dict[str, Any]], None],
+    threads: int,
 ) -> None:
-    threads = torch.get_num_threads()
-    _one_thread()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     try:
         for cell in missing:
             result, seconds = _timed(work, cell)
             ledger.put(experiment, cell, result, seconds)
             heard(cell, result)
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 def _ignore(_: Cell, __: dict[str, Any]) -> None:
     pass
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _timed(work: Work, cell: Cell) -> tuple[dict[str, Any], float]:
