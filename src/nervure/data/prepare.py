@@ -46,6 +46,9 @@ class Prepared:
     encoder : TableEncoder or ArrayEncoder
     messages : tuple of str
         Sentences a reader should see.
+    image_shape : tuple of int, or None
+        (rows, columns) or (rows, columns, colours) where the features are the pixels of an image,
+        in that order.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Prepared:
     target_std: float
     encoder: Encoder
     messages: tuple[str, ...]
+    image_shape: tuple[int, ...] | None = None
 
 
 def open_source(
@@ -197,6 +201,8 @@ def _prepare_dataset(data: Dataset, seed: int, split_by: str | None) -> Prepared
         target_std=1.0,
         encoder=encoder,
         messages=tuple(messages),
+        # Arrays keep all their columns in order, constant ones as zeros.
+        image_shape=data.image_shape,
     )
 
 
