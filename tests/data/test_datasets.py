@@ -9,6 +9,7 @@ import os
 import struct
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -253,16 +254,66 @@ def test_activity_peak_of_a_sine_stands_at_its_frequency():
     assert features[10] == pytest.approx(0.5, rel=1e-3)
 
 
-def test_lung_from_its_matlab_file(tmp_path):
+def matlab_file(path, rows=203, features=3312, classes=5):
+    """Write a file of scikit-feature's form: X, and Y as a column of labels from 1."""
     rng = np.random.default_rng(0)
-    labels = np.concatenate([np.arange(1, 6), rng.integers(1, 6, 198)])[:, None]
-    savemat(tmp_path / "lung.mat", {"X": rng.normal(size=(203, 3312)), "Y": labels})
-    data = load_official(CATALOGUE["lung"], [tmp_path / "lung.mat"])
+    labels = rng.permutation(np.arange(rows) % classes + 1)
+    savemat(path, {"X": rng.normal(size=(rows, features)), "Y": labels[:, None]})
+    return labels
+
+
+def test_lung_is_downloaded_once_and_read(nowhere, capsys):
+    labels = matlab_file(nowhere / "source.mat")
+    asked = []
+
+    def opener(url):
+        asked.append(url)
+        return Response((nowhere / "source.mat").read_bytes())
+
+    data = load("lung", opener=opener)
     assert data.x.shape == (203, 3312)
-    assert len(data.class_names) == 5
-    savemat(tmp_path / "small.mat", {"X": rng.normal(size=(73, 325)), "Y": labels[:73]})
-    with pytest.raises(DataError, match="203 x 3312"):
-        load_official(CATALOGUE["lung"], [tmp_path / "small.mat"])
+    assert data.x.dtype == np.float32
+    assert data.class_names == ("1", "2", "3", "4", "5")
+    assert data.y.tolist() == (labels - 1).tolist()
+    assert data.image_shape is None
+    load("lung", opener=opener)
+    (url,) = asked
+    assert url.startswith("https://github.com/jundongl/scikit-feature/")
+    assert url.endswith("/lung.mat")
+    assert "publisher gives no checksum" in capsys.readouterr().err
+    found = next(info.found for info in list_datasets() if info.name == "lung")
+    assert found == str(nowhere / "nervure" / "lung")
+    prepared = prepare(data, seed=0)
+    assert len(prepared.y_train) + len(prepared.y_validation) + len(prepared.y_test) == 203
+
+
+@pytest.mark.parametrize(
+    ("form", "got"),
+    [
+        ({"rows": 73, "features": 325}, "73 x 325 with 5 classes"),
+        ({"features": 3311}, "203 x 3311 with 5 classes"),
+        ({"classes": 7}, "203 x 3312 with 7 classes"),
+        ({"classes": 4}, "203 x 3312 with 4 classes"),
+    ],
+)
+def test_another_lung_file_is_refused(nowhere, form, got):
+    matlab_file(nowhere / "source.mat", **form)
+    content = (nowhere / "source.mat").read_bytes()
+    with pytest.raises(DataError) as caught:
+        load("lung", opener=lambda _: Response(content))
+    assert f"lung.mat: expected 203 x 3312 with 5 classes, got {got}; " in str(caught.value)
+    assert "and its .sha256" in str(caught.value)
+
+
+def test_a_lung_file_whose_parts_do_not_fit_is_refused(tmp_path):
+    path = tmp_path / "lung.mat"
+    labels = (np.arange(200) % 5 + 1)[:, None]
+    savemat(path, {"X": np.zeros((203, 3312)), "Y": labels})
+    with pytest.raises(DataError, match="expected 203 targets"):
+        load_official(CATALOGUE["lung"], [path])
+    savemat(path, {"data": np.zeros((203, 3312)), "Y": labels})
+    with pytest.raises(DataError, match=r"not the expected lung data \(KeyError: 'X'\)"):
+        load_official(CATALOGUE["lung"], [path])
 
 
 @pytest.mark.parametrize("name", ["gas", "codon", "cifar10", "lung"])
@@ -286,3 +337,20 @@ def test_scaling_of_a_dataset_sees_training_rows_only():
     split = split_rows(data.y, seed=4, classes=True)
     np.testing.assert_allclose(prepared.encoder.mean, data.x[split.train].mean(0), rtol=1e-5)
     assert not np.allclose(prepared.encoder.mean, data.x.mean(0), rtol=1e-3)
+
+
+def test_the_shape_of_images_stays_with_their_pixels():
+    data = load("digits")
+    prepared = prepare(data, seed=0)
+    assert prepared.image_shape == (8, 8)
+    # Pixels that never change are kept, so that the others stay in their places.
+    assert (data.x[:, 0] == data.x[0, 0]).all()
+    assert prepared.x_train.shape[1] == 64
+    assert not prepared.x_train[:, 0].any()
+    assert prepare(replace(data, image_shape=None), seed=0).image_shape is None
+
+
+def test_a_table_is_no_image(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n" + "\n".join(f"{i},{i % 2}" for i in range(60)))
+    assert prepare(open_source(str(path), target="y"), seed=0).image_shape is None

@@ -35,6 +35,8 @@ Parser = Callable[[Entry, Sequence[Path]], Dataset]
 
 GASES = ("Ethanol", "Ethylene", "Ammonia", "Acetaldehyde", "Acetone", "Toluene")
 _IDX_IMAGES, _IDX_LABELS = 2051, 2049
+# A recorded checksum would refuse the right file after a wrong one.
+_AGAIN = "delete the file, and its .sha256 if there is one, and let it be downloaded again"
 # In two rows of the published codon file text stands where numbers should.
 _SHIFTED_CODON_ROWS = 2
 
@@ -58,7 +60,7 @@ def load_official(entry: Entry, files: Sequence[Path]) -> Dataset:
         names = ", ".join(f.name for f in files)
         raise DataError(
             f"{names}: not the expected {entry.name} data ({type(error).__name__}: {error}); "
-            "delete the file and let it be downloaded again"
+            f"{_AGAIN}"
         ) from error
 
 
@@ -247,8 +249,8 @@ def _matlab(entry: Entry, files: Sequence[Path]) -> Dataset:
     labels, codes = np.unique(y, return_inverse=True)
     if x.shape != (entry.rows, entry.features) or len(labels) != entry.classes:
         raise DataError(
-            f"{files[0].name}: expected {entry.rows} x {entry.features} and {entry.classes} "
-            f"classes, got {x.shape[0]} x {x.shape[1]} and {len(labels)}"
+            f"{files[0].name}: expected {entry.rows} x {entry.features} with {entry.classes} "
+            f"classes, got {' x '.join(map(str, x.shape))} with {len(labels)} classes; {_AGAIN}"
         )
     return Dataset(
         name=entry.name,

@@ -46,6 +46,9 @@ class Prepared:
     encoder : TableEncoder or ArrayEncoder
     messages : tuple of str
         Sentences a reader should see.
+    image_shape : tuple of int, or None
+        (rows, columns) or (rows, columns, colours) where the features are the pixels of an image,
+        in that order.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Prepared:
     target_std: float
     encoder: Encoder
     messages: tuple[str, ...]
+    image_shape: tuple[int, ...] | None = None
 
 
 def open_source(
@@ -205,6 +209,8 @@ def _prepare_dataset(data: Dataset, seed: int, split_by: str | None, test: float
         target_std=1.0,
         encoder=encoder,
         messages=tuple(messages),
+        # Arrays keep all their columns in order, constant ones as zeros.
+        image_shape=data.image_shape,
     )
 
 

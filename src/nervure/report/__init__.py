@@ -8,6 +8,8 @@ from nervure.report.curves import (
     training_curves,
 )
 from nervure.report.drawing import graph_drawing
+from nervure.report.importance import importance_bars, importance_image
+from nervure.report.layers import degree_history, density_history
 from nervure.report.updates import Update, pair_densities, update_history
 from nervure.report.writing import write_report
 
@@ -15,7 +17,11 @@ __all__ = [
     "Update",
     "adjacency_history",
     "adjacency_matrix",
+    "degree_history",
+    "density_history",
     "graph_drawing",
+    "importance_bars",
+    "importance_image",
     "module_history",
     "pair_densities",
     "rewiring_history",

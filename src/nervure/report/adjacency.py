@@ -32,6 +32,7 @@ from nervure.topology import Topology
 
 _LARGEST_DRAWN = 80  # nodes; above, cells are too small for shapes and become pixels
 _SMALLEST_CELLS = 350  # cells a side from which they are below two pixels of a page
+_CROWDED = 2  # edges in a pixel of that size above which single edges cannot be seen
 _LABELLED = 8
 _PANELS = 6
 
@@ -42,7 +43,8 @@ def adjacency_matrix(topology: Topology, weights: NDArray[np.floating] | None = 
     Nodes are in condensation order on both axes, so that modules are squares on the diagonal and
     every edge between modules lies below it; nodes whose numbers are such an order keep them. Up
     to 80 nodes an edge is a square whose area is its weight, filled if positive and open if
-    negative; above, a pixel whose strength is its weight.
+    negative; above, a pixel whose strength is its weight. Where pixels would hold many edges each
+    (`is_crowded`), they show how many, and no weights.
 
     Parameters
     ----------
@@ -64,8 +66,13 @@ def adjacency_matrix(topology: Topology, weights: NDArray[np.floating] | None = 
     'from node (source), in condensation order'
     """
     figure, (ax,) = new_figure(6.6)
+    crowded = is_crowded(topology)
+    if crowded:
+        weights = None
     shown = np.ones(topology.num_edges) if weights is None else np.asarray(weights, np.float64)
-    if topology.num_nodes <= _LARGEST_DRAWN:
+    if crowded:
+        _draw_counts(ax, topology)
+    elif topology.num_nodes <= _LARGEST_DRAWN:
         _draw_squares(ax, topology, shown)
     else:
         _draw_pixels(ax, topology, shown)
@@ -76,6 +83,14 @@ def adjacency_matrix(topology: Topology, weights: NDArray[np.floating] | None = 
     ax.set_ylabel("to node (target)")
     _explain(ax, topology, shown, weights is not None)
     return figure
+
+
+def is_crowded(topology: Topology) -> bool:
+    """Whether a matrix of page size can only show how many edges there are, not which."""
+    if topology.num_nodes <= _SMALLEST_CELLS:
+        return False
+    counts, _ = _binned(topology)
+    return float(np.median(counts[counts > 0])) > _CROWDED if counts.any() else False
 
 
 def adjacency_history(snapshots: Sequence[tuple[int, Topology]]) -> Figure:
@@ -97,10 +112,14 @@ def adjacency_history(snapshots: Sequence[tuple[int, Topology]]) -> Figure:
     letters = "abcdef"[: len(picked)].ljust(rows * columns, ".")
     cells = [letters[i : i + columns] for i in range(0, len(letters), columns)]
     figure, axes = new_figure(0.4 + WIDTH / 3.2 * rows, cells)
+    figure.set_layout_engine("constrained", h_pad=0.1)  # titles keep off the numbers above them
     cyclic = any(not topology.is_acyclic for _, topology in snapshots)
     for ax, i in zip(axes, picked, strict=True):
         epoch, topology = snapshots[i]
-        _draw_pixels(ax, topology, np.ones(topology.num_edges))
+        if is_crowded(topology):
+            _draw_counts(ax, topology)
+        else:
+            _draw_pixels(ax, topology, np.ones(topology.num_edges))
         _frame(ax, topology, linewidth=1.1)
         modules, edges = len(topology.components.modules), topology.num_edges
         title(
@@ -186,6 +205,27 @@ def _draw_pixels(ax: Axes, topology: Topology, weights: NDArray[np.float64]) -> 
     _axes_of(ax, n)
 
 
+def _binned(topology: Topology) -> tuple[NDArray[np.int64], int]:
+    """Edges in each of the smallest pixels that a page shows, and how many nodes a side has."""
+    place = _positions(topology)
+    side = max(1, -(-topology.num_nodes // _SMALLEST_CELLS))
+    size = -(-topology.num_nodes // side)
+    cell = place[topology.targets] // side * size + place[topology.sources] // side
+    return np.bincount(cell, minlength=size * size).reshape(size, size), side
+
+
+def _draw_counts(ax: Axes, topology: Topology) -> None:
+    counts, side = _binned(topology)
+    # The fullest hundredth of pixels counts as one, so that a dense corner does not pale the rest.
+    full = np.quantile(counts[counts > 0], 0.99)
+    image = np.zeros((*counts.shape, 4), dtype=np.uint8)
+    image[..., :3] = np.round(np.array(to_rgb(POSITIVE)) * 255).astype(np.uint8)
+    image[..., 3] = np.round(255 * np.minimum(counts / full, 1.0)).astype(np.uint8)
+    edge = len(counts) * side - 0.5
+    ax.imshow(image, extent=(-0.5, edge, edge, -0.5), interpolation="nearest", resample=True)
+    _axes_of(ax, topology.num_nodes)
+
+
 def _stronger(
     own: NDArray[np.float64], high: NDArray[np.float64], low: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -230,6 +270,8 @@ def _explain(ax: Axes, topology: Topology, weights: NDArray[np.float64], has_wei
     square: dict[str, Any] = {"marker": "s", "linestyle": "none", "markersize": 8}
     kept = Line2D([], [], color=POSITIVE, **square)
     handles, labels = [kept], ["edge"]
+    if is_crowded(topology):
+        labels = [f"{topology.num_edges:,} edges (darker where there are more)"]
     if has_weights:
         face = PAPER if drawn else NEGATIVE
         handles.append(Line2D([], [], color=NEGATIVE, markerfacecolor=face, **square))

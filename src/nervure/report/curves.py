@@ -176,6 +176,9 @@ def rewiring_history(epochs: Epochs) -> Figure:
     if not (grown.any() or pruned.any()):
         _say(ax, "no edge was rewired")
         ax.set_ylim(-1, 1)
+    else:
+        # Room for the legend above bars that are all alike.
+        ax.set_ylim(-1.1 * pruned.max(), 1.35 * max(grown.max(), 0.25 * pruned.max()))
     ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
     ax.set_ylabel("edges per epoch")
     title(ax, "Edges grown (above) and pruned (below), summed over the steps")
@@ -241,7 +244,9 @@ def _mark_best(ax: Axes, epochs: Epochs, key: str, factor: float) -> None:
     share = best / len(values)
     align = "left" if share < 0.25 else "right" if share > 0.75 else "center"
     text = f"best: {values[best]:.3g}{' %' if factor == 100 else ''} in epoch {number}"
-    ax.annotate(text, (number, values[best]), (0, -15), textcoords="offset points", fontsize=9,
+    # Below the line, unless that is where the axis is.
+    away = 9 if values[best] < 0.12 * np.nanmax(values) else -15
+    ax.annotate(text, (number, values[best]), (0, away), textcoords="offset points", fontsize=9,
                 ha=align, color=INK)  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from nervure.report.curves import series
@@ -74,6 +76,8 @@ def _wiring(material: Material) -> list[tuple[str, str, str]]:
     if topology is not None:
         pairs = topology.num_nodes * (topology.num_nodes - 1)
         edges = topology.num_edges if edges is None else edges
+        if possible is None and material.sizes:
+            possible = float(sum(n * m for n, m in pairwise(material.sizes)))
         possible = (pairs if material.cyclic else pairs // 2) if possible is None else possible
     if edges is not None:
         aside = f"of {number(possible)} possible ({percent(edges / possible)})" if possible else ""

@@ -10,13 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nervure.report.curves import has
+from nervure.report.exploration import Exploration
 from nervure.report.updates import Update
 from nervure.topology import Topology
 
 
 @dataclass
 class Material:
-    """Everything a report is made of; any part may be empty."""
+    """Everything a report is made of; any part may be empty.
+
+    Attributes
+    ----------
+    config, versions, status, reason, started, result, epochs
+        As of `Run`.
+    snapshots : sequence of (epoch, topology)
+    topology, weights, origin
+        The wiring at the end, and where it comes from in words.
+    notes : sequence of str
+        Sentences a reader should see.
+    updates : sequence of Update
+        Empty where updates leave the number of edges alone.
+    sizes : tuple of int
+        Nodes of each layer in the snapshots, where they are layers; else empty.
+    exploration : Exploration or None
+        What the updates of such layers did.
+    importances : tuple of float
+        Of each feature; empty where that is not known.
+    feature_names : tuple of str
+        As many as importances.
+    """
 
     config: Mapping[str, Any]
     versions: Mapping[str, Any]
@@ -31,6 +53,10 @@ class Material:
     origin: str
     notes: Sequence[str]
     updates: Sequence[Update]
+    sizes: tuple[int, ...]
+    exploration: Exploration | None
+    importances: tuple[float, ...]
+    feature_names: tuple[str, ...]
 
     def get(self, key: str) -> Any:  # noqa: ANN401
         """Look a value up in the result, else in the settings."""

@@ -1,10 +1,13 @@
-"""The frame of a report: template and style sheet."""
+"""The frame of a report: template, style sheet, sections and pictures."""
 
 from __future__ import annotations
 
 from string import Template
 
-from nervure.report.style import FAINT, INK, NEGATIVE, PAPER, POSITIVE
+from matplotlib.figure import Figure
+
+from nervure.report.style import FAINT, INK, NEGATIVE, PAPER, POSITIVE, inline_svg
+from nervure.report.words import escape
 
 # Colours of the dark page; the light ones are those of the figures themselves.
 _STYLE = Template(
@@ -44,7 +47,7 @@ th, td { text-align: left; padding: .22rem .9rem .22rem 0; border-bottom: 1px so
 table.facts th { font-weight: 400; color: var(--faint); width: 14rem; }
 table.numbers th, table.numbers td { text-align: right; overflow-wrap: normal;
   font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin-top: .8rem; }
 summary { cursor: pointer; margin-top: 1rem; }
 """
 )
@@ -85,3 +88,18 @@ def page(title: str, body: str) -> str:
         ink=INK, paper=PAPER, faint=FAINT, positive=POSITIVE, negative=NEGATIVE
     )
     return _PAGE.substitute(title=title, style=style, body=body)
+
+
+def section(name: str, heading: str, *content: str) -> str:
+    """Put HTML under a heading; the name is unique in the page."""
+    inner = "\n".join(content)
+    return (
+        f'<section aria-labelledby="h-{name}"><h2 id="h-{name}">{escape(heading)}</h2>\n'
+        f"{inner}</section>"
+    )
+
+
+def picture(figure: Figure, name: str, description: str, caption: str) -> str:
+    """Put a figure above its caption; name and description are as for `inline_svg`."""
+    svg = inline_svg(figure, name=name, description=description)
+    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"

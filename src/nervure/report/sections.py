@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from nervure.report.adjacency import adjacency_history, adjacency_matrix
+from nervure.report.adjacency import adjacency_history, adjacency_matrix, is_crowded
 from nervure.report.curves import (
     has,
     module_history,
@@ -19,11 +18,11 @@ from nervure.report.curves import (
 )
 from nervure.report.drawing import MOST_EDGES, graph_drawing
 from nervure.report.headline import headline
+from nervure.report.layered_sections import degrees, importance, layers, update_log
 from nervure.report.material import Material
-from nervure.report.style import inline_svg
+from nervure.report.page import picture, section
 from nervure.report.updates import pair_densities, update_history
 from nervure.report.words import (
-    escape,
     facts_table,
     finite,
     metrics_table,
@@ -62,7 +61,11 @@ def body(material: Material) -> tuple[str, str]:
         matrix(material),
         drawing(material),
         modules(material),
+        layers(material),
+        degrees(material),
+        importance(material),
         rewiring(material),
+        update_log(material),
         coactivation(material),
         sweeps(material),
         tables(material),
@@ -70,23 +73,10 @@ def body(material: Material) -> tuple[str, str]:
     return title, "\n".join(part for part in parts if part)
 
 
-def _figure(figure: Figure, name: str, description: str, caption: str) -> str:
-    svg = inline_svg(figure, name=name, description=description)
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _section(name: str, heading: str, *content: str) -> str:
-    inner = "\n".join(content)
-    return (
-        f'<section aria-labelledby="h-{name}"><h2 id="h-{name}">{escape(heading)}</h2>\n'
-        f"{inner}</section>"
-    )
-
-
 def curves(material: Material) -> str:
     """Show training loss and validation error."""
     if not material.epochs:
-        return _section("curves", "Training", "<p>No epoch was recorded.</p>")
+        return section("curves", "Training", "<p>No epoch was recorded.</p>")
     baseline = material.result.get("baseline_epochs")
     baseline = [row for row in baseline or [] if isinstance(row, Mapping)]
     loss = series(material.epochs, "train_loss")
@@ -107,7 +97,7 @@ def curves(material: Material) -> str:
         )
         caption += f" The plain network has one hidden layer of {size}, and the same data."
     figure = training_curves(material.epochs, baseline=baseline)
-    return _section("curves", "Training", _figure(figure, "curves", described, caption))
+    return section("curves", "Training", picture(figure, "curves", described, caption))
 
 
 def matrix(material: Material) -> str:
@@ -118,11 +108,15 @@ def matrix(material: Material) -> str:
     sizes = sorted((len(module) for module in topology.components.modules), reverse=True)
     listed = ", ".join(str(size) for size in sizes[:12]) + (", …" if len(sizes) > 12 else "")
     described = f"Matrix of {plural(topology.num_edges, 'edge')} among {topology.num_nodes} nodes"
-    strength = "" if material.weights is None else ", stronger marks are larger weights"
-    caption = (
-        f"The wiring {material.origin}. Each mark is an edge from the node of its column to the "
-        f"node of its row{strength}. "
-    )
+    if is_crowded(topology):
+        marks = (
+            "Each mark stands for edges from nodes of its column to nodes of its row: they are too "
+            "many to be drawn one by one"
+        )
+    else:
+        marks = "Each mark is an edge from the node of its column to the node of its row"
+        marks += "" if material.weights is None else ", stronger marks are larger weights"
+    caption = f"The wiring {material.origin}. {marks}. "
     if material.cyclic:
         described += f" with {plural(len(sizes), 'module')}"
         described += f" of {listed} nodes" if sizes else ""
@@ -130,14 +124,16 @@ def matrix(material: Material) -> str:
             "Squares enclose modules: nodes that reach each other in cycles. All other edges lie "
             "below the diagonal: they lead forwards."
         )
+    elif material.sizes:
+        caption += "Each block of the staircase joins a layer to the next."
     else:
         caption += "All lie below the diagonal: they lead forwards."
     figure = adjacency_matrix(topology, material.weights)
-    content = [_figure(figure, "matrix", f"{described}.", caption)]
+    content = [picture(figure, "matrix", f"{described}.", caption)]
     if len(material.snapshots) > 1:
         content.append(_history(material))
     heading = "Adjacency matrix, ordered by module" if material.cyclic else "Adjacency matrix"
-    return _section("matrix", heading, *content)
+    return section("matrix", heading, *content)
 
 
 def _history(material: Material) -> str:
@@ -154,9 +150,11 @@ def _history(material: Material) -> str:
         "; in each panel nodes are ordered by the modules of then."
         if material.cyclic
         else ", epoch 0 being the start."
+        if material.snapshots[0][0] == 0
+        else "."
     )
     figure = adjacency_history(material.snapshots)
-    return _figure(figure, "history", described, caption)
+    return picture(figure, "history", described, caption)
 
 
 def drawing(material: Material) -> str:
@@ -189,7 +187,7 @@ def drawing(material: Material) -> str:
     if material.weights is not None:
         caption += " Thicker lines are larger weights."
     figure = graph_drawing(topology, material.weights)
-    return _section("graph", "The graph", _figure(figure, "graph", described, caption))
+    return section("graph", "The graph", picture(figure, "graph", described, caption))
 
 
 def modules(material: Material) -> str:
@@ -209,7 +207,7 @@ def modules(material: Material) -> str:
     )
     nodes = material.config.get("nodes")
     figure = module_history(material.epochs, nodes=nodes if type(nodes) is int else None)
-    return _section("modules", "Modules over time", _figure(figure, "modules", described, caption))
+    return section("modules", "Modules over time", picture(figure, "modules", described, caption))
 
 
 def rewiring(material: Material) -> str:
@@ -228,7 +226,7 @@ def rewiring(material: Material) -> str:
         figure = update_history(material.updates, int(ends[-1]), steps=steps)
     else:
         figure = rewiring_history(material.epochs)
-    return _section("rewiring", "Rewiring", _figure(figure, "rewiring", caption, caption))
+    return section("rewiring", "Rewiring", picture(figure, "rewiring", caption, caption))
 
 
 def coactivation(material: Material) -> str:
@@ -247,7 +245,7 @@ def coactivation(material: Material) -> str:
     if epsilon is not None:
         caption += f" Pairs beyond {number(1 - epsilon)} are pruned, or joined."
     figure = pair_densities(first, last, None if epsilon is None else 1 - epsilon)
-    return _section("pairs", "Neurons together", _figure(figure, "pairs", caption, caption))
+    return section("pairs", "Neurons together", picture(figure, "pairs", caption, caption))
 
 
 def _pairs(material: Material) -> list[Mapping[str, Any]]:
@@ -267,7 +265,7 @@ def sweeps(material: Material) -> str:
         else f"{number(float(lost))} samples found no equilibrium."
     )
     figure = sweep_history(material.epochs)
-    return _section("sweeps", "Work of the solver", _figure(figure, "sweeps", caption, caption))
+    return section("sweeps", "Work of the solver", picture(figure, "sweeps", caption, caption))
 
 
 def tables(material: Material) -> str:
@@ -287,4 +285,4 @@ def tables(material: Material) -> str:
         which = "All epochs" if step == 1 else f"Every {step}th epoch"
         table = metrics_table(material.epochs[::step], _COLUMNS)
         content.append(f"<details><summary>{which} as numbers</summary>{table}</details>")
-    return _section("settings", "How it was made", *content)
+    return section("settings", "How it was made", *content)

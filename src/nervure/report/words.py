@@ -68,16 +68,19 @@ def facts_table(rows: Mapping[str, object], *, caption: str) -> str:
     return f'<table class="facts"><caption>{escape(caption)}</caption><tbody>{body}</tbody></table>'
 
 
-def metrics_table(rows: Sequence[Mapping[str, Any]], columns: Iterable[tuple[str, str]]) -> str:
-    """Make a table of metrics, one row per epoch; columns are (key, heading)."""
+def metrics_table(
+    rows: Sequence[Mapping[str, Any]], columns: Iterable[tuple[str, str]], *, caption: str = ""
+) -> str:
+    """Make a table of metrics, one row per epoch, say; columns are (key, heading)."""
     present = [(key, head) for key, head in columns if any(key in row for row in rows)]
     head = "".join(f'<th scope="col">{escape(text)}</th>' for _, text in present)
     lines = (
         "<tr>" + "".join(f"<td>{escape(number(row.get(key)))}</td>" for key, _ in present) + "</tr>"
         for row in rows
     )
+    above = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
-        f'<div class="wide"><table class="numbers"><thead><tr>{head}</tr></thead>'
+        f'<div class="wide"><table class="numbers">{above}<thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 

@@ -14,12 +14,14 @@ from torch import nn
 from nervure.errors import ModelFileError, RunError
 from nervure.networks import GraphLayer
 from nervure.report import sections
+from nervure.report.exploration import explored
+from nervure.report.layers import is_layered
 from nervure.report.material import Material
 from nervure.report.page import page
 from nervure.report.updates import Update
-from nervure.report.words import escape
+from nervure.report.words import escape, finite
 from nervure.topology import Topology
-from nervure.training.checkpoint import load_model
+from nervure.training.checkpoint import load_model, read_metadata
 from nervure.training.run import Run
 
 
@@ -80,6 +82,8 @@ def _gather(run: Run, model: nn.Module | None) -> Material:
             notes.append(str(error))
     snapshots = list(run.topologies())
     wiring = _wiring(model, snapshots)
+    sizes = _sizes(run, snapshots)
+    importances = _importances(run)
     return Material(
         config=run.config,
         versions=run.versions,
@@ -94,6 +98,10 @@ def _gather(run: Run, model: nn.Module | None) -> Material:
         origin=wiring.origin,
         notes=notes,
         updates=_updates(run),
+        sizes=sizes,
+        exploration=explored(sizes, snapshots, run.rewirings()) if sizes else None,
+        importances=importances,
+        feature_names=_feature_names(run, len(importances)),
     )
 
 
@@ -120,12 +128,40 @@ def _updates(run: Run) -> list[Update]:
     return [Update(row.step, len(row.pruned), len(row.grown)) for row in run.rewirings()]
 
 
+def _sizes(run: Run, snapshots: list[tuple[int, Topology]]) -> tuple[int, ...]:
+    """Give the sizes of the layers that settings name, if every snapshot consists of them."""
+    sizes = _listed(run.config.get("sizes"))
+    if not snapshots or not all(type(size) is int for size in sizes):
+        return ()
+    layered = all(is_layered(topology, sizes) for _, topology in snapshots)
+    return tuple(sizes) if layered else ()
+
+
+def _importances(run: Run) -> tuple[float, ...]:
+    values = _listed((run.result or {}).get("feature_importances"))
+    numbers = [number for number in map(finite, values) if number is not None]
+    return tuple(numbers) if len(numbers) == len(values) else ()
+
+
+def _feature_names(run: Run, count: int) -> tuple[str, ...]:
+    """Give the names that the model file holds, or the places of the features."""
+    if count and run.model_path.is_file():
+        try:
+            data = read_metadata(run.model_path).get("data")
+        except ModelFileError:
+            data = None  # the wiring has been looked for in that file: a note says what it lacks
+        names = _listed(data.get("feature_names")) if isinstance(data, dict) else []
+        if len(names) == count:
+            return tuple(str(name) for name in names)
+    return tuple(f"feature {i}" for i in range(count))
+
+
 def _wiring(model: nn.Module | None, snapshots: list[tuple[int, Topology]]) -> Wiring:
     layers = [] if model is None else [m for m in model.modules() if isinstance(m, GraphLayer)]
     if layers:
-        weights = layers[0].edge_weight.double().cpu().numpy()
+        topology, weights = _single_nodes(layers[0])
         return Wiring(
-            layers[0].topology,
+            topology,
             weights,
             "of the saved network (that of the best epoch, if validated)",
         )
@@ -133,6 +169,20 @@ def _wiring(model: nn.Module | None, snapshots: list[tuple[int, Topology]]) -> W
         epoch, topology = snapshots[-1]
         return Wiring(topology, None, f"as recorded in epoch {epoch}; weights were not saved")
     return Wiring()
+
+
+def _single_nodes(layer: GraphLayer) -> tuple[Topology, NDArray[np.floating]]:
+    """Give wiring and weights of a layer node by node, also where it wires blocks of nodes."""
+    weights, m = layer.edge_weight.double().cpu().numpy(), layer.block
+    if m == 1:
+        return layer.topology, weights
+    topology = layer.topology.expanded(m)
+    # Kept as (edge between blocks, target, source); a node's edges are whole rows of those into
+    # its block, in their order.
+    target = topology.targets.astype(np.int64)
+    within = np.arange(topology.num_edges) - topology.indptr[target]
+    edge = layer.topology.indptr[target // m] + within // m
+    return topology, weights[(edge * m + target % m) * m + within % m]
 
 
 def _write(path: Path, text: str) -> None:
