@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nervure.report.style import (
@@ -17,11 +16,11 @@ from nervure.report.style import (
     POSITIVE,
     epoch_axis,
     legend,
-    new_figure,
     title,
 )
 from nervure.reproduce.freenets import BINS
 from nervure.reproduce.freenets_tables import Found, Line
+from nervure.reproduce.panels import panel_grid
 
 _TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "emnist": "EMNIST, our subset"}
 Results = Sequence[Mapping[str, Any]]
@@ -71,7 +70,7 @@ def _of(found: Found, network: str, data: str, neurons: int) -> Results:
 
 def _curves(found: Found, datasets: Sequence[str], sizes: Sequence[int]) -> Figure:
     panels = [(data, k) for data in datasets for k in sizes]
-    figure, axes = _grid(len(panels), 2)
+    figure, axes = panel_grid(len(panels), 2)
     for ax, (data, k) in zip(axes, panels, strict=True):
         for network, label, colour, style in _BOTH:
             curves = [100 * np.array(r["curve"]) for r in _of(found, network, data, k)]
@@ -88,7 +87,7 @@ def _curves(found: Found, datasets: Sequence[str], sizes: Sequence[int]) -> Figu
 
 
 def _accuracy(lines: Sequence[Line], datasets: Sequence[str]) -> Figure:
-    figure, axes = _grid(len(datasets), 2)
+    figure, axes = panel_grid(len(datasets), 2)
     for ax, data in zip(axes, datasets, strict=True):
         rows = [line for line in lines if line.data == data]
         sizes = [line.neurons for line in rows]
@@ -109,7 +108,7 @@ def _accuracy(lines: Sequence[Line], datasets: Sequence[str]) -> Figure:
 
 
 def _updates(found: Found, data: str, sizes: Sequence[int]) -> Figure:
-    figure, axes = _grid(len(sizes), 2)
+    figure, axes = panel_grid(len(sizes), 2)
     for ax, k in zip(axes, sizes, strict=True):
         results = _of(found, "freenet", data, k)
         for key, colour, sign in (("pruned", NEGATIVE, "s"), ("grown", POSITIVE, "^")):
@@ -129,7 +128,7 @@ def _updates(found: Found, data: str, sizes: Sequence[int]) -> Figure:
 
 
 def _densities(found: Found, data: str, neurons: int) -> Figure:
-    figure, axes = _grid(2, 2)
+    figure, axes = panel_grid(2, 2)
     centres = (np.arange(BINS) + 0.5) / BINS
     results = _of(found, "freenet", data, neurons)
     for ax, key, what in zip(
@@ -157,7 +156,7 @@ def _densities(found: Found, data: str, neurons: int) -> Figure:
 
 
 def _sizes(found: Found, datasets: Sequence[str], sizes: Sequence[int]) -> Figure:
-    figure, axes = _grid(len(datasets), 2)
+    figure, axes = panel_grid(len(datasets), 2)
     for ax, data in zip(axes, datasets, strict=True):
         possible = [k * (k - 1) // 2 for k in sizes]
         final = [
@@ -173,7 +172,7 @@ def _sizes(found: Found, datasets: Sequence[str], sizes: Sequence[int]) -> Figur
 
 
 def _edges(found: Found, datasets: Sequence[str], neurons: int) -> Figure:
-    figure, axes = _grid(len(datasets), 2)
+    figure, axes = panel_grid(len(datasets), 2)
     for ax, data in zip(axes, datasets, strict=True):
         possible = neurons * (neurons - 1) // 2
         for result in _of(found, "freenet", data, neurons):
@@ -189,12 +188,3 @@ def _edges(found: Found, datasets: Sequence[str], neurons: int) -> Figure:
 
 
 _BOTH = (("freenet", "FreeNet", INK, "-"), ("matched", "matched network", NEGATIVE, "--"))
-
-
-def _grid(panels: int, columns: int) -> tuple[Figure, list[Axes]]:
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    rows = []
-    for first in range(0, panels, columns):
-        row = letters[first : min(first + columns, panels)]
-        rows.append(row.ljust(columns, "."))
-    return new_figure(3.1 * len(rows), tuple(rows))

@@ -1,4 +1,4 @@
-"""`nervure reproduce PAPER`."""
+"""`nervure reproduce freenets`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,18 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from nervure.data.polynomials import SAMPLES
-from nervure.engine.activations import ActivationName
+from nervure.cli.reproduce.shared import cell_progress, plain
 from nervure.errors import NervureError
-from nervure.jobs import polynomials
 from nervure.reproduce import Ledger, cells, freenets, freenets_figures, freenets_tables
 
-app = typer.Typer(help="Run a paper's experiments, its figures beside ours.", no_args_is_help=True)
-
-
-@app.command("freenets")
 def reproduce_freenets(
     data: Annotated[
         list[str] | None,
@@ -67,14 +60,7 @@ def reproduce_freenets(
     ledger = Ledger(out / "ledger.sqlite")
     models = out / "models"
     models.mkdir(exist_ok=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[last]}"),
-        console=Console(stderr=True),
-    ) as bars:
+    with cell_progress() as bars:
         task = bars.add_task("trained", total=len(wanted), last="")
 
         def done(cell: Mapping[str, Any], result: Mapping[str, Any]) -> None:
@@ -97,7 +83,7 @@ def reproduce_freenets(
     if as_json:
         values = {
             "table": [asdict(line) for line in lines],
-            "paired_tests": [_plain(asdict(test)) for test in tests],
+            "paired_tests": [plain(asdict(test)) for test in tests],
             "compaction": compaction,
             "settings": asdict(settings),
             "figures": [str(path) for path in drawn],
@@ -115,64 +101,6 @@ def reproduce_freenets(
         )
     console.print(_compaction_table(compaction))
     console.print(f"figures and ledger: {out}", soft_wrap=True, highlight=False)
-
-
-@app.command("polynomials")
-def reproduce_polynomials(
-    neurons: Annotated[
-        list[int] | None, typer.Option(min=1, help="Sizes; repeat for several. 10, 20 and 40.")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per row; 3, quick 1.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="100, quick 15.")] = None,
-    activation: Annotated[ActivationName, typer.Option(help="Of the neurons.")] = "relu",
-    quick: Annotated[
-        bool, typer.Option("--quick", help="One size, one seed, few samples: half a minute.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
-) -> None:
-    """Learn monomials, sparse, trigonometric and interval-wise polynomials by the largest error.
-
-    The tasks of the FreeNets authors' code: a FreeNet that rewires itself, one that does not, and
-    a plain network of the same size. The full form takes about two hours on one core.
-    """
-    base = polynomials.QUICK if quick else polynomials.PolynomialOptions()
-    options = replace(
-        base,
-        neurons=tuple(neurons) if neurons else base.neurons,
-        seeds=tuple(range(seeds)) if seeds else base.seeds,
-        epochs=epochs or base.epochs,
-        activation=activation,
-    )
-    tasks = polynomials.polynomial_tasks(polynomials.QUICK_SAMPLES if quick else SAMPLES)
-    table = Table(title="Error on an even grid over [0, 1]")
-    for name in ("task", "network", "neurons", "seed", "parameters", "largest", "mean", "s"):
-        table.add_column(name, justify="left" if name in ("task", "network") else "right")
-    total = len(tasks) * len(options.neurons) * len(options.seeds) * len(polynomials.NETWORKS)
-    with Progress(console=Console(stderr=True)) as bars:
-        bar = bars.add_task("trained", total=total)
-        rows = polynomials.run_polynomials(tasks, options, lambda _: bars.update(bar, advance=1))
-    if as_json:
-        sys.stdout.write(json.dumps({"rows": [_plain(asdict(row)) for row in rows]}) + "\n")
-        return
-    for row in rows:
-        table.add_row(
-            row.task,
-            row.network,
-            str(row.neurons),
-            str(row.seed),
-            str(row.parameters),
-            f"{row.max_error:.3g}",
-            f"{row.mean_error:.3g}",
-            f"{row.seconds:.1f}",
-        )
-    Console().print(table)
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Put null where a number is not finite, which JSON cannot say."""
-    return {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()
-    }
 
 
 def _accuracy_table(lines: list[freenets_tables.Line]) -> Table:

@@ -1,0 +1,15 @@
+"""`nervure reproduce PAPER`: a module per paper, and what they share."""
+
+from __future__ import annotations
+
+import typer
+
+from nervure.cli.reproduce import freenets, motif_set, polynomials
+
+app = typer.Typer(help="Run a paper's experiments, its figures beside ours.", no_args_is_help=True)
+
+app.command("freenets")(freenets.reproduce_freenets)
+app.command("polynomials")(polynomials.reproduce_polynomials)
+app.command("motif-set")(motif_set.reproduce_motif_set)
+
+__all__ = ["app"]

@@ -1,0 +1,28 @@
+"""What the commands of several papers share."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+def cell_progress() -> Progress:
+    """Make the bar over an experiment's cells; tasks have a field "last"."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}"),
+        console=Console(stderr=True),
+    )
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Put null where a number is not finite, which JSON cannot say."""
+    return {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()
+    }
