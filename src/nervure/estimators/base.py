@@ -18,7 +18,8 @@ from torch import nn
 
 from nervure.topology import Topology
 from nervure.training import Fitted, TrainingOptions, fit, predict_values
-from nervure.training.fit import RuleMaker, Task
+from nervure.training.loop import RuleMaker
+from nervure.training.options import Task
 
 _LARGEST_SEED = 2**31 - 1
 

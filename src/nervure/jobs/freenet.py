@@ -26,7 +26,7 @@ from nervure.training.evolve import (
     automatic_freenet_rate,
     coactivation_rule,
 )
-from nervure.training.fit import OptimizerName
+from nervure.training.options import OptimizerName
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from nervure.networks import NeuralModules
 from nervure.rules import Repulsion
 from nervure.rules.repulsion import Penalty
 from nervure.training import Fitted, TrainingOptions
-from nervure.training.fit import automatic_learning_rate
+from nervure.training.options import automatic_learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from nervure.report import write_report
 from nervure.rules import Rewiring
 from nervure.training import Fitted, TrainingOptions, evaluate, fit
 from nervure.training.checkpoint import save_model
-from nervure.training.fit import RuleMaker
+from nervure.training.loop import RuleMaker
 from nervure.training.run import RewiringRow, Run
 
 # At most so many snapshots of the wiring are kept for the report.
