@@ -151,6 +151,6 @@ def test_metrics_of_a_freenet_do_not_speak_of_modules_or_solving():
     rule = coactivation_rule(network, x, OPTIONS, epsilon=0.3)
     fitted = fit(network, x, y, task="classification", options=OPTIONS, rule=rule)
     assert set(fitted.history[0]) == {
-        "epoch", "seconds", "train_loss", "edges", "pruned", "grown",
+        "epoch", "seconds", "train_seconds", "train_loss", "edges", "pruned", "grown",
     }  # fmt: skip
     assert fitted.converged

@@ -11,7 +11,7 @@ from nervure.baselines import PlainNetwork
 from nervure.errors import EngineError
 from nervure.rules import Repulsion
 from nervure.training import TrainingOptions, evaluate, fit, predict_values
-from nervure.training.fit import automatic_batch_size
+from nervure.training.options import automatic_batch_size
 
 
 def make_data(rows=300, seed=0):

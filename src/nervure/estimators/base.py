@@ -18,7 +18,8 @@ from torch import nn
 
 from nervure.topology import Topology
 from nervure.training import Fitted, TrainingOptions, fit, predict_values
-from nervure.training.fit import RuleMaker, Task
+from nervure.training.loop import RuleMaker
+from nervure.training.options import Task
 
 _LARGEST_SEED = 2**31 - 1
 
@@ -69,10 +70,7 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
                 stratify=y if task == "classification" else None,
             )
             validation = (held, held_y)
-        network, rule = self._build(rows, outputs, options)
-        fitted: Fitted = fit(
-            network, rows, y, task=task, options=options, rule=rule, validation=validation
-        )
+        network, fitted = self._train(rows, y, outputs, task, options, validation)
         compact = getattr(network, "compact", None)
         # In double precision a sample's prediction does not depend on the batch it comes in, to
         # within what anyone compares; trained weights are the same.
@@ -80,6 +78,19 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
         self.history_ = fitted.history
         self.converged_ = fitted.converged
         return self
+
+    def _train(
+        self,
+        rows: NDArray[np.float32],
+        y: NDArray[Any],
+        outputs: int,
+        task: Task,
+        options: TrainingOptions,
+        validation: tuple[NDArray[np.float32], NDArray[Any]] | None,
+    ) -> tuple[nn.Module, Fitted]:
+        network, rule = self._build(rows, outputs, options)
+        fitted = fit(network, rows, y, task=task, options=options, rule=rule, validation=validation)
+        return network, fitted
 
     def _scaled(self, x: NDArray[Any]) -> NDArray[np.float64]:
         return x if self._scaler is None else self._scaler.transform(x)

@@ -13,7 +13,8 @@ from nervure.networks import FreeNet
 from nervure.rules.coactivation import EPSILON
 from nervure.training import TrainingOptions
 from nervure.training.evolve import StatisticsOver, automatic_freenet_rate, coactivation_rule
-from nervure.training.fit import OptimizerName, RuleMaker, Task
+from nervure.training.loop import RuleMaker
+from nervure.training.options import OptimizerName, Task
 
 
 class _FreeNetEstimator(GraphEstimator):

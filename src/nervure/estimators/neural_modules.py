@@ -14,7 +14,8 @@ from nervure.networks import NeuralModules
 from nervure.rules import Repulsion
 from nervure.rules.repulsion import Penalty
 from nervure.training import TrainingOptions
-from nervure.training.fit import RuleMaker, Task, automatic_learning_rate
+from nervure.training.loop import RuleMaker
+from nervure.training.options import Task, automatic_learning_rate
 
 
 class _NeuralModulesEstimator(GraphEstimator):

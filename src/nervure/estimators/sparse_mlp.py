@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,10 @@ from nervure.estimators.base import GraphClassifier, GraphEstimator, GraphRegres
 from nervure.networks import SparseMLP
 from nervure.networks.sparse_mlp import EPSILON
 from nervure.rules.evolutionary import ZETA
-from nervure.training import TrainingOptions
-from nervure.training.fit import OptimizerName, RuleMaker, Task
+from nervure.training import Fitted, SparseOptions, TrainingOptions, fit_motif_race
+from nervure.training.loop import RuleMaker
+from nervure.training.options import OptimizerName, Task
 from nervure.training.sparse_rules import (
-    SparseOptions,
     SparseRule,
     automatic_sparse_rate,
 )
@@ -31,7 +31,7 @@ class _SparseMLPEstimator(GraphEstimator):
         rule: SparseRule = "set",
         zeta: float = ZETA,
         interval: int | None = None,
-        motif_size: int = 1,
+        motif_size: int | Literal["auto"] = 1,
         tied: bool = False,
         activation: str = "relu",
         epochs: int = 30,
@@ -49,7 +49,7 @@ class _SparseMLPEstimator(GraphEstimator):
         self.rule: SparseRule = rule
         self.zeta = zeta
         self.interval = interval
-        self.motif_size = motif_size
+        self.motif_size: int | Literal["auto"] = motif_size
         self.tied = tied
         self.activation = activation
         self.epochs = epochs
@@ -74,21 +74,49 @@ class _SparseMLPEstimator(GraphEstimator):
             seed=seed,
         )
 
-    def _build(
-        self, rows: NDArray[np.float32], outputs: int, options: TrainingOptions
-    ) -> tuple[nn.Module, RuleMaker]:
-        sparse = SparseOptions(
+    def _sparse(self) -> SparseOptions:
+        return SparseOptions(
             hidden=tuple(self.hidden_sizes),
             epsilon=self.epsilon,
-            motif_size=self.motif_size,
+            motif_size=1 if self.motif_size == "auto" else self.motif_size,
             tied=self.tied,
             activation=self.activation,
             rule=self.rule,
             zeta=self.zeta,
             interval=self.interval,
         )
+
+    def _build(
+        self, rows: NDArray[np.float32], outputs: int, options: TrainingOptions
+    ) -> tuple[nn.Module, RuleMaker]:
+        sparse = self._sparse()
         network = sparse.make_network(rows.shape[1], outputs, seed=options.seed)
         return network, sparse.make_rule(options, len(rows))
+
+    def _train(
+        self,
+        rows: NDArray[np.float32],
+        y: NDArray[Any],
+        outputs: int,
+        task: Task,
+        options: TrainingOptions,
+        validation: tuple[NDArray[np.float32], NDArray[Any]] | None,
+    ) -> tuple[nn.Module, Fitted]:
+        if self.motif_size != "auto":
+            self.motif_size_ = self.motif_size
+            return super()._train(rows, y, outputs, task, options, validation)
+        if validation is None:
+            raise ValueError(
+                "motif_size='auto' chooses by accuracy on data held out: expected "
+                "validation_fraction above 0, got 0"
+            )
+        network, fitted, race = fit_motif_race(
+            self._sparse(), rows, y, outputs=outputs, task=task, options=options,
+            validation=validation,
+        )  # fmt: skip
+        self.motif_size_ = race.motif_size
+        self.motif_trials_ = race.trials
+        return network, fitted
 
     @property
     def feature_importances_(self) -> NDArray[np.float64]:
@@ -119,8 +147,9 @@ class SparseMLPClassifier(GraphClassifier, _SparseMLPEstimator):
         Share of the edges that "set" and "rigl" exchange at an update.
     interval : int, optional
         Optimizer steps between updates of the wiring; one epoch if None.
-    motif_size : int, default 1
-        Nodes per motif: edges join whole motifs.
+    motif_size : int or "auto", default 1
+        Nodes per motif: edges join whole motifs. "auto" chooses among 1, 2 and 4 during training,
+        by time and accuracy on the data held out (see `nervure.training.race_motif_sizes`).
     tied : bool, default False
         Whether a motif's edge has one weight instead of motif_size^2.
     activation : str, default "relu"
@@ -145,6 +174,9 @@ class SparseMLPClassifier(GraphClassifier, _SparseMLPEstimator):
         The trained network.
     topology_ : Topology
         The learned wiring, of motifs.
+    motif_size_ : int
+    motif_trials_ : tuple of Trial
+        How the sizes did, with `motif_size` "auto".
     feature_importances_ : ndarray, shape (features,)
         Share of each feature in the strength (sum of |w|) of all inputs.
     history_ : list of dict
@@ -185,8 +217,9 @@ class SparseMLPRegressor(GraphRegressor, _SparseMLPEstimator):
         Share of the edges that "set" and "rigl" exchange at an update.
     interval : int, optional
         Optimizer steps between updates of the wiring; one epoch if None.
-    motif_size : int, default 1
-        Nodes per motif: edges join whole motifs.
+    motif_size : int or "auto", default 1
+        Nodes per motif: edges join whole motifs. "auto" chooses among 1, 2 and 4 during training,
+        by time and accuracy on the data held out (see `nervure.training.race_motif_sizes`).
     tied : bool, default False
         Whether a motif's edge has one weight instead of motif_size^2.
     activation : str, default "relu"
@@ -211,6 +244,9 @@ class SparseMLPRegressor(GraphRegressor, _SparseMLPEstimator):
         The trained network.
     topology_ : Topology
         The learned wiring, of motifs.
+    motif_size_ : int
+    motif_trials_ : tuple of Trial
+        How the sizes did, with `motif_size` "auto".
     feature_importances_ : ndarray, shape (features,)
         Share of each feature in the strength (sum of |w|) of all inputs.
     history_ : list of dict

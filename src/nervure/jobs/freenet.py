@@ -26,7 +26,7 @@ from nervure.training.evolve import (
     automatic_freenet_rate,
     coactivation_rule,
 )
-from nervure.training.fit import OptimizerName
+from nervure.training.options import OptimizerName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +133,9 @@ def _experiment(request: FreeNetRequest, data: Prepared) -> Experiment:
         on_update=updates,
     )
 
-    def train(recorder: Recorder) -> Fitted:
+    def train(recorder: Recorder) -> tuple[LearnedNetwork, Fitted]:
         recorder.run.record_topology(0, network.topology)
-        return recorder.fit(network, options, rule, more=updates.of_this_epoch)
+        return network, recorder.fit(network, options, rule, more=updates.of_this_epoch)
 
     def figures(final: LearnedNetwork, _: Fitted) -> dict[str, Any]:
         return {
@@ -152,7 +152,6 @@ def _experiment(request: FreeNetRequest, data: Prepared) -> Experiment:
     return Experiment(
         method="freenet",
         label="FreeNet",
-        network=network,
         options=options,
         train=train,
         settings={

@@ -26,7 +26,7 @@ from nervure.networks import NeuralModules
 from nervure.rules import Repulsion
 from nervure.rules.repulsion import Penalty
 from nervure.training import Fitted, TrainingOptions
-from nervure.training.fit import automatic_learning_rate
+from nervure.training.options import automatic_learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +121,8 @@ def _experiment(request: NeuralModulesRequest, data: Prepared, keep: int) -> Exp
     return Experiment(
         method="neural-modules",
         label="neural modules",
-        network=network,
         options=options,
-        train=lambda recorder: recorder.fit(network, options, rule),
+        train=lambda recorder: (network, recorder.fit(network, options, rule)),
         settings={"keep": keep, "learning_rate": learning_rate},
         figures=figures,
         baseline=lambda: PlainNetwork(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from nervure.jobs.train import (
     Experiment,
     LearnedNetwork,
     Listener,
+    Notes,
     Recorder,
     TrainRequest,
     TrainResult,
@@ -21,9 +22,11 @@ from nervure.jobs.train import (
 from nervure.networks import SparseMLP, count_parameters
 from nervure.networks.sparse_mlp import EPSILON
 from nervure.rules.evolutionary import ZETA
-from nervure.training import Fitted, TrainingOptions
-from nervure.training.fit import OptimizerName
-from nervure.training.sparse_rules import SparseOptions, SparseRule, automatic_sparse_rate
+from nervure.topology import Topology
+from nervure.training import Fitted, Race, SparseOptions, TrainingOptions, fit_motif_race
+from nervure.training.motif_race import Listeners
+from nervure.training.options import OptimizerName
+from nervure.training.sparse_rules import SparseRule, automatic_sparse_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +35,10 @@ class SparseMLPRequest(TrainRequest):
 
     Attributes
     ----------
-    hidden, epsilon, motif_size, tied, activation, rule, zeta, interval
+    hidden, epsilon, tied, activation, rule, zeta, interval
         As for `SparseOptions`.
+    motif_size : int, optional
+        None chooses it during training, by `nervure.training.fit_motif_race`.
     optimizer : {"sgd", "adam", "adamw"}
         `learning_rate` None means 0.05 for classes and 0.01 for regression.
     momentum, weight_decay : float
@@ -42,7 +47,7 @@ class SparseMLPRequest(TrainRequest):
 
     hidden: tuple[int, ...] = (300, 300)
     epsilon: float = EPSILON
-    motif_size: int = 1
+    motif_size: int | None = 1
     tied: bool = False
     activation: str = "relu"
     rule: SparseRule = "set"
@@ -88,24 +93,30 @@ def _experiment(request: SparseMLPRequest, data: Prepared) -> Experiment:
     sparse = SparseOptions(
         hidden=request.hidden,
         epsilon=request.epsilon,
-        motif_size=request.motif_size,
+        motif_size=1 if request.motif_size is None else request.motif_size,
         tied=request.tied,
         activation=request.activation,
         rule=request.rule,
         zeta=request.zeta,
         interval=request.interval,
     )
-    network = sparse.make_network(inputs, outputs, seed=request.seed)
     sizes = sparse.sizes(inputs, outputs)
     dense = DenseMLP(sizes, activation=request.activation, seed=request.seed)
-    rule = sparse.make_rule(options, len(data.y_train))
+    race: list[Race] = []
 
-    def train(recorder: Recorder) -> Fitted:
+    def train(recorder: Recorder) -> tuple[LearnedNetwork, Fitted]:
+        if request.motif_size is None:
+            network, fitted, found = _race(recorder, sparse, options, outputs)
+            race.append(found)
+            return network, fitted
+        network = sparse.make_network(inputs, outputs, seed=request.seed)
         recorder.run.record_topology(0, network.topology)
-        return recorder.fit(network, options, rule)
+        rule = sparse.make_rule(options, len(data.y_train))
+        return network, recorder.fit(network, options, rule)
 
     def figures(final: LearnedNetwork, fitted: Fitted) -> dict[str, Any]:
-        strengths = cast(SparseMLP, final).input_strengths()
+        network = cast(SparseMLP, final)
+        strengths = network.input_strengths()
         return {
             "parameters": count_parameters(final),
             **({"baseline_parameters": count_parameters(dense)} if request.baseline else {}),
@@ -113,22 +124,54 @@ def _experiment(request: SparseMLPRequest, data: Prepared) -> Experiment:
             "edges_possible": sum(n * m for n, m in pairwise(network.widths)),
             "pruned": sum(m.get("pruned", 0) for m in fitted.history),
             "grown": sum(m.get("grown", 0) for m in fitted.history),
+            "motif_size": network.motif_size,
+            **({"motif_trials": [asdict(trial) for trial in race[0].trials]} if race else {}),
+            # What the wiring is recorded in: motifs, which are nodes where their size is 1.
+            "sizes": list(network.widths),
             "feature_importances": (strengths / (strengths.sum() or 1.0)).tolist(),
         }
 
     return Experiment(
         method="set",
         label=f"sparse network ({request.rule})",
-        network=network,
         options=options,
         train=train,
         settings={
             "learning_rate": options.learning_rate,
-            # What the wiring is recorded in: motifs, which are nodes where their size is 1.
-            "sizes": list(network.widths),
             "image_shape": None if data.image_shape is None else list(data.image_shape),
         },
         figures=figures,
         baseline=lambda: dense,
         baseline_label="dense network",
+    )
+
+
+def _race(
+    recorder: Recorder, sparse: SparseOptions, options: TrainingOptions, outputs: int
+) -> tuple[SparseMLP, Fitted, Race]:
+    """Train with every motif size, and write of the one that is chosen."""
+    data = recorder.data
+    notes: dict[int, tuple[Notes, Topology]] = {}
+
+    def listen(size: int, network: SparseMLP) -> Listeners:
+        label = f"motif size {size}"
+        own = recorder.notes(network, options.epochs, label=label, held=True)
+        notes[size] = own, network.topology
+        return own.on_epoch, own.on_rewiring
+
+    def chosen(size: int) -> None:
+        own, start = notes[size]
+        recorder.run.record_topology(0, start)
+        own.release()
+
+    return fit_motif_race(
+        sparse,
+        data.x_train,
+        data.y_train,
+        outputs=outputs,
+        task=data.task,
+        options=options,
+        validation=(data.x_validation, data.y_validation),
+        listen=listen,
+        on_chosen=chosen,
     )

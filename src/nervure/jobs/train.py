@@ -5,6 +5,7 @@ What all methods share. A method adds a request, and a function that makes an `E
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from nervure.report import write_report
 from nervure.rules import Rewiring
 from nervure.training import Fitted, TrainingOptions, evaluate, fit
 from nervure.training.checkpoint import save_model
-from nervure.training.fit import RuleMaker
+from nervure.training.loop import RuleMaker
 from nervure.training.run import RewiringRow, Run
 
 # At most so many snapshots of the wiring are kept for the report.
@@ -100,12 +101,10 @@ class Experiment:
         Its name for machines, which run folders begin with.
     label : str
         Its network's name for people.
-    network : LearnedNetwork
-        Untrained.
     options : TrainingOptions
         Of the plain network too.
     train : callable
-        Trains the network in place with the help of a `Recorder`.
+        Gives the trained network and how training went, with the help of a `Recorder`.
     settings : mapping
         What was chosen where the request left it open; kept with the run.
     figures : callable
@@ -118,9 +117,8 @@ class Experiment:
 
     method: str
     label: str
-    network: LearnedNetwork
     options: TrainingOptions
-    train: Callable[[Recorder], Fitted]
+    train: Callable[[Recorder], tuple[LearnedNetwork, Fitted]]
     settings: Mapping[str, Any]
     figures: Callable[[LearnedNetwork, Fitted], dict[str, Any]]
     baseline: Callable[[], nn.Module]
@@ -154,15 +152,97 @@ class TrainResult:
     interrupted: bool
 
 
+class Notes:
+    """What a training has to tell the run folder, written as it comes or held back at first.
+
+    Parameters
+    ----------
+    run : Run
+    network : LearnedNetwork
+        In training.
+    epochs : int
+        How many there will be.
+    heard : callable
+        Given the metrics of each epoch.
+    more : callable
+        Gives further metrics of the epoch that has just ended.
+    held : bool
+        Whether nothing is written before `release`.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        network: LearnedNetwork,
+        epochs: int,
+        heard: Callable[[Mapping[str, Any]], None],
+        *,
+        more: Callable[[], Mapping[str, Any]] = dict,
+        held: bool = False,
+    ) -> None:
+        self._run = run
+        self._network = network
+        self._epochs = epochs
+        self._heard = heard
+        self._more = more
+        self._pending: list[RewiringRow] = []
+        self._held: list[Callable[[], None]] | None = [] if held else None
+
+    def release(self) -> None:
+        """Write what was held back, and from now on as it comes."""
+        held, self._held = self._held or [], None
+        for write in held:
+            write()
+
+    def on_rewiring(self, step: int, epoch: int, rewiring: Rewiring, gamma: float) -> None:
+        """Take note of an update."""
+        self._pending.append(RewiringRow(step, epoch, rewiring.pruned, rewiring.grown, gamma))
+
+    def on_epoch(self, metrics: Mapping[str, Any]) -> None:
+        """Take note of an epoch, and of the wiring at some of them."""
+        epoch, rewirings = metrics["epoch"], self._pending
+        self._pending = []
+        row = {**metrics, **self._more()}
+        every = max(1, self._epochs // _SNAPSHOTS)
+        topology = self._network.topology
+        snapshot = epoch % every == 0 or epoch in (1, self._epochs)
+
+        def write() -> None:
+            self._run.record_epoch(epoch, row)
+            self._run.record_rewirings(rewirings)
+            if snapshot:
+                self._run.record_topology(epoch, topology)
+
+        if self._held is None:
+            write()
+        else:
+            self._held.append(write)
+        self._heard(metrics)
+
+
 class Recorder:
     """Trains, and writes into the run folder what happens."""
 
     def __init__(
-        self, run: Run, data: Prepared, heard: Callable[[Mapping[str, Any]], None]
+        self, run: Run, data: Prepared, heard: Callable[[str, Mapping[str, Any]], None], label: str
     ) -> None:
         self.run = run
         self.data = data
         self._heard = heard
+        self._label = label
+
+    def notes(
+        self,
+        network: LearnedNetwork,
+        epochs: int,
+        *,
+        label: str | None = None,
+        more: Callable[[], Mapping[str, Any]] = dict,
+        held: bool = False,
+    ) -> Notes:
+        """Make the notes of a network's training, by which listeners hear of it too."""
+        heard = functools.partial(self._heard, label or self._label)
+        return Notes(self.run, network, epochs, heard, more=more, held=held)
 
     def fit(
         self,
@@ -185,21 +265,10 @@ class Recorder:
         -------
         Fitted
         """
-        pending: list[RewiringRow] = []
-        every = max(1, options.epochs // _SNAPSHOTS)
-
-        def on_rewiring(step: int, epoch: int, rewiring: Rewiring, gamma: float) -> None:
-            pending.append(RewiringRow(step, epoch, rewiring.pruned, rewiring.grown, gamma))
-
-        def on_epoch(metrics: Mapping[str, Any]) -> None:
-            self.run.record_epoch(metrics["epoch"], {**metrics, **more()})
-            self.run.record_rewirings(pending)
-            pending.clear()
-            if metrics["epoch"] % every == 0 or metrics["epoch"] in (1, options.epochs):
-                self.run.record_topology(metrics["epoch"], network.topology)
-            self._heard(metrics)
-
-        return _fit(network, self.data, options, on_epoch, rule=rule, on_rewiring=on_rewiring)
+        notes = self.notes(network, options.epochs, more=more)
+        return _fit(
+            network, self.data, options, notes.on_epoch, rule=rule, on_rewiring=notes.on_rewiring
+        )
 
 
 def run_job(
@@ -243,9 +312,9 @@ def run_job(
     begin = time.perf_counter()
     with Run.create(folder, config=config, force=request.force) as run:
         heard.started(data, request)
-        recorder = Recorder(run, data, lambda metrics: heard.epoch(experiment.label, metrics))
-        fitted = experiment.train(recorder)
-        final = experiment.network.compact()
+        recorder = Recorder(run, data, heard.epoch, experiment.label)
+        network, fitted = experiment.train(recorder)
+        final = network.compact()
         summary = {
             "method": experiment.method,
             "dataset": data.name,

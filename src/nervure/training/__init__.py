@@ -1,22 +1,28 @@
 """Training: the loop, and the run folder that keeps what happened."""
 
+from nervure.training.evaluation import Evaluation, evaluate, predict_values
 from nervure.training.evolve import Evolved, evolve_until_fixed
-from nervure.training.fit import (
-    Evaluation,
-    Fitted,
-    TrainingOptions,
-    evaluate,
-    fit,
-    predict_values,
-)
+from nervure.training.fit import fit
+from nervure.training.loop import Fitted, Training
+from nervure.training.motif_race import Race, Trial, fit_motif_race, race_motif_sizes
+from nervure.training.options import TrainingOptions
+from nervure.training.score import comprehensive_score
+from nervure.training.sparse_rules import SparseOptions
 
 __all__ = [
     "Evaluation",
     "Evolved",
     "Fitted",
+    "Race",
+    "SparseOptions",
+    "Training",
     "TrainingOptions",
+    "Trial",
+    "comprehensive_score",
     "evaluate",
     "evolve_until_fixed",
     "fit",
+    "fit_motif_race",
     "predict_values",
+    "race_motif_sizes",
 ]

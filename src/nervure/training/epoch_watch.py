@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ Metrics = dict[str, Any]
 
 
 class EpochWatch:
-    """Gathers the metrics of one epoch, batch by batch.
+    """Gathers the metrics of one epoch, which begins as it is made, batch by batch.
 
     Parameters
     ----------
@@ -34,6 +35,7 @@ class EpochWatch:
         self.layers = layers
         self.cyclic = cyclic
         self.last_loss = 0.0
+        self._begin = time.perf_counter()
         self._loss = 0.0
         self._rows = 0
         self._sweeps: list[int] = []
@@ -63,11 +65,13 @@ class EpochWatch:
         self._pruned += len(rewiring.pruned)
         self._grown += len(rewiring.grown)
 
-    def metrics(self, epoch: int, seconds: float, rule: Rule | None) -> Metrics:
-        """Give the metrics of the epoch, which ends now."""
+    def metrics(self, epoch: int, before: float, rule: Rule | None) -> Metrics:
+        """Give the metrics of the epoch, which ends now, `before` being the seconds before it."""
+        seconds = time.perf_counter() - self._begin
         metrics: Metrics = {
             "epoch": epoch,
-            "seconds": seconds,
+            "seconds": before + seconds,
+            "train_seconds": seconds,
             "train_loss": self._loss / max(1, self._rows),
         }
         if self.layers:

@@ -17,15 +17,10 @@ from nervure.rules import CoActivation, CoActivationStatistics, Rewiring
 from nervure.rules.coactivation import EPSILON
 from nervure.topology import Topology
 from nervure.training.epoch_watch import Metrics
-from nervure.training.fit import (
-    Rows,
-    RuleMaker,
-    Task,
-    TrainingOptions,
-    dtype_of,
-    evaluation_batches,
-    fit,
-)
+from nervure.training.fit import fit
+from nervure.training.loop import RuleMaker
+from nervure.training.options import Task, TrainingOptions
+from nervure.training.rows import Rows, dtype_of, evaluation_batches
 
 StatisticsOver = Literal["data", "batches"]
 Ending = Literal["fixed point", "cycle", "limit", "interrupted"]

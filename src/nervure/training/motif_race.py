@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numpy.typing import NDArray
 
 from nervure.errors import EngineError
+from nervure.networks import SparseMLP
+from nervure.rules import Rewiring
 from nervure.training.epoch_watch import Metrics
-from nervure.training.loop import Training
+from nervure.training.loop import Fitted, Training
+from nervure.training.options import Task, TrainingOptions
+from nervure.training.rows import Rows
 from nervure.training.score import comprehensive_score
+from nervure.training.sparse_rules import SparseOptions
 
+Listeners = tuple[
+    Callable[[Metrics], None] | None, Callable[[int, int, Rewiring, float], None] | None
+]
 MOTIF_SIZES = (1, 2, 4)
 # A merit below is as bad as none; scores divide by it.
 _LEAST_MERIT = 1e-3
@@ -60,18 +71,14 @@ class Race:
 
 
 def race_motif_sizes(
-    candidates: Mapping[int, Training],
-    *,
-    epochs_per_round: int = 2,
-    weight: float = 0.1,
-    on_epoch: Callable[[int, Metrics], None] | None = None,
+    candidates: Mapping[int, Training], *, epochs_per_round: int = 2, weight: float = 0.1
 ) -> Race:
     """Train networks of several motif sizes side by side until the best is known.
 
     In every round each candidate that is left trains for `epochs_per_round` epochs, in turns, so
-    that a slow minute of the machine meets all alike. Then time per epoch and accuracy on validation
-    data give its comprehensive score, and the one with the lowest drops out. What the winner has
-    learned is kept: it goes on from there.
+    that a slow minute of the machine meets all alike. Then time per epoch and validation accuracy
+    give its comprehensive score, and the one with the lowest drops out. What the winner has learned
+    is kept: it goes on from there.
 
     Parameters
     ----------
@@ -80,8 +87,6 @@ def race_motif_sizes(
     epochs_per_round : int
     weight : float
         Of time in the score.
-    on_epoch : callable, optional
-        Given motif size and metrics of each epoch as it ends.
 
     Returns
     -------
@@ -119,10 +124,8 @@ def race_motif_sizes(
     while len(left) > 1:
         number = trials[-1].round + 1 if trials else 1
         for _ in range(epochs_per_round):
-            for size, training in left.items():
-                metrics = training.epoch()
-                if on_epoch is not None:
-                    on_epoch(size, metrics)
+            for training in left.values():
+                training.epoch()
         measured = {size: _measured(training) for size, training in left.items()}
         # Once the smallest is out, its last figures remain the measure.
         base_measured = measured.get(base, base_measured)
@@ -150,3 +153,84 @@ def _measured(training: Training) -> tuple[float, float]:
             "choosing a motif size needs validation data: hold some out (validation_fraction)"
         )
     return min(metrics["train_seconds"] for metrics in history), max(_LEAST_MERIT, 1 - error)
+
+
+def fit_motif_race(
+    sparse: SparseOptions,
+    x: Rows,
+    y: NDArray[Any],
+    *,
+    outputs: int,
+    task: Task,
+    options: TrainingOptions,
+    validation: tuple[Rows, NDArray[Any]],
+    sizes: Sequence[int] = MOTIF_SIZES,
+    epochs_per_round: int = 2,
+    weight: float = 0.1,
+    listen: Callable[[int, SparseMLP], Listeners] | None = None,
+    on_chosen: Callable[[int], None] | None = None,
+) -> tuple[SparseMLP, Fitted, Race]:
+    """Train a sparse network whose motif size is chosen on the way.
+
+    Parameters
+    ----------
+    sparse : SparseOptions
+        All but the motif size.
+    x, y, task, options, validation
+        As for `fit`.
+    outputs : int
+        Classes, or 1.
+    sizes : sequence of int
+        To choose among; those that do not divide every hidden layer are left out.
+    epochs_per_round, weight
+        As for `race_motif_sizes`.
+    listen : callable, optional
+        Given a motif size and its network before training, its `on_epoch` and `on_rewiring`.
+    on_chosen : callable, optional
+        Given the motif size when it is known.
+
+    Returns
+    -------
+    network : SparseMLP
+        The winner, trained for `options.epochs` in all.
+    fitted : Fitted
+    race : Race
+
+    Raises
+    ------
+    EngineError
+        If no size fits, or the epochs do not suffice.
+    """
+    fitting = [m for m in sorted(set(sizes)) if m >= 1 and not any(n % m for n in sparse.hidden)]
+    if not fitting:
+        raise EngineError(
+            f"motif sizes {', '.join(map(str, sizes))}: none divides every hidden layer "
+            f"({', '.join(map(str, sparse.hidden))})"
+        )
+    candidates: dict[int, Training] = {}
+    networks: dict[int, SparseMLP] = {}
+    for size in fitting:
+        own = replace(sparse, motif_size=size)
+        networks[size] = own.make_network(x.shape[1], outputs, seed=options.seed)
+        on_epoch, on_rewiring = (None, None) if listen is None else listen(size, networks[size])
+        candidates[size] = Training(
+            networks[size],
+            x,
+            y,
+            task=task,
+            options=options,
+            rule=own.make_rule(options, len(y)),
+            validation=validation,
+            on_epoch=on_epoch,
+            on_rewiring=on_rewiring,
+        )
+    race = race_motif_sizes(candidates, epochs_per_round=epochs_per_round, weight=weight)
+    if on_chosen is not None:
+        on_chosen(race.motif_size)
+    winner = candidates[race.motif_size]
+    try:
+        while not winner.done:
+            winner.epoch()
+    except KeyboardInterrupt:
+        winner.fitted.interrupted = True
+    return networks[race.motif_size], winner.finish(), race

@@ -17,7 +17,8 @@ from nervure.rules import SET, MagnitudePruning, RigL, Static
 from nervure.rules.evolutionary import ZETA
 from nervure.rules.sparse_training import SparseTraining
 from nervure.topology import erdos_renyi_densities
-from nervure.training.fit import RuleMaker, Task, TrainingOptions
+from nervure.training.loop import RuleMaker
+from nervure.training.options import Task, TrainingOptions
 
 SparseRule = Literal["set", "rigl", "magnitude", "static"]
 RULES: tuple[SparseRule, ...] = ("set", "rigl", "magnitude", "static")

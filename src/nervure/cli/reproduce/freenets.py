@@ -20,6 +20,7 @@ from nervure.cli.reproduce.shared import cell_progress, plain
 from nervure.errors import NervureError
 from nervure.reproduce import Ledger, cells, freenets, freenets_figures, freenets_tables
 
+
 def reproduce_freenets(
     data: Annotated[
         list[str] | None,

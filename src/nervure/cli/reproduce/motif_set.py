@@ -31,9 +31,7 @@ def reproduce_motif_set(
         typer.Option(help="3x3000 or 2x1000; repeat for both. Both; quick: 2x1000."),
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per cell; 3, quick 1.")] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="300 as in the paper, quick 5.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="300 as in the paper, quick 5.")] = None,
     epsilon: Annotated[
         float, typer.Option(min=1e-6, help="Density of the layers, as SET's authors have it.")
     ] = motif_set.Settings().epsilon,
@@ -110,7 +108,15 @@ def _properties_table(properties: Sequence[Mapping[str, Any]]) -> Table:
 
 def _table(lines: Sequence[motif_set_tables.Line], where: str, epochs: int) -> Table:
     table = Table(title=f"{where}, {epochs} epochs (paper: 300, in brackets)")
-    for name in ("network", "seeds", "test accuracy, %", "s per epoch", "time saved", "S", "weights"):
+    for name in (
+        "network",
+        "seeds",
+        "test accuracy, %",
+        "s per epoch",
+        "time saved",
+        "S",
+        "weights",
+    ):
         table.add_column(name, justify="left" if name == "network" else "right")
     base = next((line.paper for line in lines if line.paper is not None), None)
     for line in lines:

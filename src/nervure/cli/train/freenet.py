@@ -12,7 +12,7 @@ from nervure.cli.train.running import Row, edges_row, merit_row, run, time_row
 from nervure.jobs import FreeNetRequest, train_freenet
 from nervure.rules.coactivation import EPSILON
 from nervure.training.evolve import StatisticsOver
-from nervure.training.fit import OptimizerName
+from nervure.training.options import OptimizerName
 
 
 def freenet(

@@ -12,7 +12,7 @@ from nervure.cli.train.running import Row, edges_row, merit_row, run, time_row
 from nervure.jobs import SparseMLPRequest, train_sparse_mlp
 from nervure.networks.sparse_mlp import EPSILON
 from nervure.rules.evolutionary import ZETA
-from nervure.training.fit import OptimizerName
+from nervure.training.options import OptimizerName
 from nervure.training.sparse_rules import SparseRule
 
 
@@ -20,6 +20,12 @@ def _hidden(text: str) -> str:
     parts = text.split(",")
     if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
         raise typer.BadParameter(f"expected numbers of nodes such as 300,300, got {text!r}")
+    return text
+
+
+def _motif_size(text: str) -> str:
+    if text != "auto" and not (text.isdecimal() and int(text) > 0):
+        raise typer.BadParameter(f"expected a number of nodes or auto, got {text!r}")
     return text
 
 
@@ -71,14 +77,15 @@ def sparse_training(
         ),
     ] = None,
     motif_size: Annotated[
-        int,
+        str,
         typer.Option(
-            min=1,
-            max=64,
-            help="Nodes per motif; edges join whole motifs, which is faster.",
+            callback=_motif_size,
+            metavar="N|auto",
+            help="Nodes per motif; edges join whole motifs, which is faster. auto chooses among 1, "
+            "2 and 4 in the first epochs, by time and validation accuracy.",
             rich_help_panel=options.NETWORK,
         ),
-    ] = 1,
+    ] = "1",
     tied: Annotated[
         bool,
         typer.Option(
@@ -127,7 +134,7 @@ def sparse_training(
         rule=rule,
         zeta=zeta,
         interval=interval,
-        motif_size=motif_size,
+        motif_size=None if motif_size == "auto" else int(motif_size),
         tied=tied,
         activation=activation,
         epochs=epochs,
@@ -153,5 +160,12 @@ def _rows(summary: Mapping[str, Any]) -> list[Row]:
         ("parameters", f"{summary['parameters']:,}", "-" if dense is None else f"{dense:,}"),
         (name, kept, "all"),
         ("pruned and grown", f"{summary['pruned']:,} and {summary['grown']:,} edges", "-"),
+        ("motif size", _motif(summary), "-"),
         time_row(summary),
     ]
+
+
+def _motif(summary: Mapping[str, Any]) -> str:
+    size = summary["motif_size"]
+    tried = sorted({trial["motif_size"] for trial in summary.get("motif_trials", ())})
+    return f"{size} (of {', '.join(map(str, tried))})" if tried else str(size)

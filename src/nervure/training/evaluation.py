@@ -1,0 +1,67 @@
+"""`evaluate`: how good a network is on given data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nervure.training.options import Task
+from nervure.training.rows import Rows, dtype_of, evaluation_batches
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Loss and figure of merit on some data.
+
+    Attributes
+    ----------
+    loss : float
+        Mean cross-entropy in nats, or mean squared error.
+    error : float
+        Share of wrong classes, or root mean squared error in units of the given targets.
+    """
+
+    loss: float
+    error: float
+
+
+def predict_values(network: nn.Module, x: Rows) -> Tensor:
+    """Run the network on all rows, shape (rows, outputs), without gradients."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            parts = [network(batch) for batch in evaluation_batches(x, dtype_of(network))]
+    finally:
+        network.train(was_training)
+    return torch.cat(parts)
+
+
+def evaluate(network: nn.Module, x: Rows, y: NDArray[Any], task: Task) -> Evaluation:
+    """Measure loss and error on given data.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    x : array or sparse matrix, shape (rows, features)
+    y : ndarray, shape (rows,)
+        Class indices, or targets.
+    task : {"classification", "regression"}
+
+    Returns
+    -------
+    Evaluation
+    """
+    values = predict_values(network, x)
+    target = torch.from_numpy(np.asarray(y))
+    if task == "classification":
+        loss = functional.cross_entropy(values, target).item()
+        return Evaluation(loss, (values.argmax(1) != target).double().mean().item())
+    squared = functional.mse_loss(values[:, 0].double(), target.double()).item()
+    return Evaluation(squared, squared**0.5)

@@ -1,0 +1,296 @@
+"""`Training`: the one training loop, for every network and every rule, an epoch at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nervure.errors import EngineError
+from nervure.networks import GraphLayer
+from nervure.rules import Rewiring, Rule
+from nervure.training.epoch_watch import EpochWatch, Metrics
+from nervure.training.evaluation import evaluate
+from nervure.training.options import Task, TrainingOptions
+from nervure.training.rows import Rows, dtype_of, rows_to_tensor
+
+RuleMaker = Callable[[nn.Module, torch.optim.Optimizer], Rule]
+
+
+@dataclass
+class Fitted:
+    """What a training comes to.
+
+    Attributes
+    ----------
+    history : list of dict
+        Metrics of each epoch.
+    best_epoch : int
+        Epoch whose weights the network now has, counted from 1.
+    seconds : float
+        Spent on this training; pauses between its epochs do not count.
+    converged : bool
+        Whether every batch of the training was solved for every sample.
+    interrupted : bool
+        Whether Ctrl-C ended it early; the network then has its best weights so far.
+    """
+
+    history: list[Metrics] = field(default_factory=list)
+    best_epoch: int = 0
+    seconds: float = 0.0
+    converged: bool = True
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The epoch to keep, of those so far."""
+
+    merit: tuple[float, float]
+    epoch: int
+    state: dict[str, Tensor]
+
+
+class Training:
+    """A training that goes an epoch at a time, and can wait in between.
+
+    What it needs to go on it holds itself: optimizer, schedule, rule and order of samples. So
+    several trainings advanced in turns give what each gives alone, and one that has waited gives
+    what it would have given without.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Trained in place.
+    x : ndarray or sparse matrix, shape (rows, features)
+        Sparse rows are made dense batch by batch.
+    y : ndarray, shape (rows,)
+        Class indices (int64), or targets (float32).
+    task : {"classification", "regression"}
+        Cross-entropy, or mean squared error.
+    options : TrainingOptions
+    rule : callable, optional
+        Makes the rule: (network, optimizer) -> Rule.
+    validation : (x, y), optional
+        Measured after each epoch; also chooses the epoch to keep (`options.keep_best`).
+    on_epoch : callable, optional
+        Given the metrics of each epoch as it ends.
+    on_rewiring : callable, optional
+        Given (step, epoch, rewiring, threshold) after each step that changed an edge.
+
+    Raises
+    ------
+    EngineError
+        If rows and targets do not match, or the rule does not fit the network.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from nervure.baselines import PlainNetwork
+    >>> from nervure.training import Training, TrainingOptions
+    >>> x, y = load_iris(return_X_y=True)
+    >>> networks = [PlainNetwork(4, 3, nodes=nodes, seed=0) for nodes in (5, 20)]
+    >>> options = TrainingOptions(epochs=10)
+    >>> race = [Training(n, x, y, task="classification", options=options) for n in networks]
+    >>> for _ in range(3):
+    ...     losses = [training.epoch()["train_loss"] for training in race]
+    >>> winner = race[losses.index(min(losses))]
+    >>> while not winner.done:
+    ...     metrics = winner.epoch()
+    >>> sorted(len(training.finish().history) for training in race)
+    [3, 10]
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        x: Rows,
+        y: NDArray[Any],
+        *,
+        task: Task,
+        options: TrainingOptions,
+        rule: RuleMaker | None = None,
+        validation: tuple[Rows, NDArray[Any]] | None = None,
+        on_epoch: Callable[[Metrics], None] | None = None,
+        on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
+    ) -> None:
+        if x.shape[0] != len(y) or not len(y):
+            raise EngineError(
+                f"expected one target per row, got {x.shape[0]} rows, {len(y)} targets"
+            )
+        self.network = network
+        self.task = task
+        self.options = options
+        self._optimizer = options.make_optimizer(network.parameters())
+        self._scheduler = (
+            torch.optim.lr_scheduler.CosineAnnealingLR(
+                self._optimizer, options.epochs * options.steps_per_epoch(len(y))
+            )
+            if options.schedule == "cosine"
+            else None
+        )
+        self._layers = [m for m in network.modules() if isinstance(m, GraphLayer)]
+        # Asked before the rule prunes: a network that begins with cycles may lose and regain them.
+        self._cyclic = any(not layer.topology.is_acyclic for layer in self._layers)
+        self._rule = None if rule is None else rule(network, self._optimizer)
+        self._x = x
+        self._dtype = dtype_of(network)
+        targets = torch.from_numpy(np.asarray(y))
+        self._targets = targets.to(self._dtype) if task == "regression" else targets
+        self._generator = np.random.default_rng(options.seed)
+        self._validation = validation
+        self._on_epoch = on_epoch
+        self._on_rewiring = on_rewiring
+        self._fitted = Fitted()
+        self._best: _Best | None = None
+        self._step = 0
+        self._cut_short = False
+        self._finished = False
+
+    @property
+    def fitted(self) -> Fitted:
+        """What the training has come to so far; complete after `finish`."""
+        return self._fitted
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs of the options have been trained."""
+        return len(self._fitted.history) >= self.options.epochs
+
+    def epoch(self) -> Metrics:
+        """Train for one more epoch, and measure it if there is validation data.
+
+        Returns
+        -------
+        Metrics
+            Among them "seconds", spent on this training up to the end of the epoch's last step,
+            and "train_seconds", those of the epoch's steps and rewirings alone.
+
+        Raises
+        ------
+        ConvergenceError
+            If an equilibrium is not found and the network's layers say "raise".
+        EngineError
+            If the loss is no longer finite, or no further epoch can follow: all are done, the
+            training is finished, or an error or Ctrl-C came in mid-epoch.
+        """
+        self._refuse_if_over()
+        begin = time.perf_counter()
+        self._cut_short = True
+        # Who looked at the network in a pause may have left it in evaluation mode.
+        self.network.train()
+        try:
+            metrics = self._train_epoch(len(self._fitted.history) + 1)
+            best = self._measured(metrics)
+            # Last, and together: whatever ends the epoch before leaves the record as it was.
+            self._fitted.converged &= metrics.get("lost", 0) == 0
+            self._fitted.history.append(metrics)
+            self._best = best
+            self._cut_short = False
+            if self._on_epoch is not None:
+                self._on_epoch(metrics)
+        finally:
+            self._fitted.seconds += time.perf_counter() - begin
+        return metrics
+
+    def finish(self) -> Fitted:
+        """End the training, after its last epoch or earlier.
+
+        The network gets the weights and wiring of its best epoch, where `options.keep_best` and
+        validation data say which, and the rule lets go of it. Called again, it changes nothing.
+
+        Returns
+        -------
+        Fitted
+        """
+        if self._finished:
+            return self._fitted
+        begin = time.perf_counter()
+        if self._best is not None:
+            self.network.load_state_dict(self._best.state)
+            self._fitted.best_epoch = self._best.epoch
+        else:
+            self._fitted.best_epoch = len(self._fitted.history)
+        detach = getattr(self._rule, "detach", None)
+        if detach is not None:
+            detach()
+        self._finished = True
+        self._best = None
+        self._fitted.seconds += time.perf_counter() - begin
+        return self._fitted
+
+    def _refuse_if_over(self) -> None:
+        if self._finished:
+            raise EngineError("this training is finished; begin another to train further")
+        if self._cut_short:
+            # Some of its steps are taken: optimizer, schedule and rule are past its beginning.
+            raise EngineError("the last epoch ended in its middle; only finish() can follow")
+        if self.done:
+            raise EngineError(
+                f"all epochs are done ({self.options.epochs}); call finish(), or ask for more in "
+                "the options"
+            )
+
+    def _train_epoch(self, epoch: int) -> Metrics:
+        watch = EpochWatch(self._layers, cyclic=self._cyclic)
+        count = len(self._targets)
+        for rows in _batches(count, self.options.batch_size_for(count), self._generator):
+            self._step += 1
+            self._take_step(rows, epoch, watch)
+            self._rewire(epoch, watch)
+        return watch.metrics(epoch, self._fitted.seconds, self._rule)
+
+    def _take_step(self, rows: NDArray[np.int64], epoch: int, watch: EpochWatch) -> None:
+        output = self.network(rows_to_tensor(self._x, rows, self._dtype))
+        loss = (
+            functional.cross_entropy(output, self._targets[rows])
+            if self.task == "classification"
+            else functional.mse_loss(output[:, 0], self._targets[rows])
+        )
+        watch.batch(loss.item(), len(rows))
+        if not np.isfinite(watch.last_loss):
+            raise EngineError(
+                f"the training loss became {watch.last_loss} in epoch {epoch}: lower the "
+                f"learning rate (now {self.options.learning_rate:g}) or check the data"
+            )
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+        if self._scheduler is not None:
+            self._scheduler.step()
+
+    def _rewire(self, epoch: int, watch: EpochWatch) -> None:
+        if self._rule is None:
+            return
+        rewiring = self._rule.step()
+        watch.rewired(rewiring)
+        if self._on_rewiring is not None and rewiring.changed:
+            gamma = float(getattr(self._rule, "gamma", float("nan")))
+            self._on_rewiring(self._step, epoch, rewiring, gamma)
+
+    def _measured(self, metrics: Metrics) -> _Best | None:
+        """Add what validation finds to the metrics, and give the best epoch with this one."""
+        if self._validation is None:
+            return None
+        seen = evaluate(self.network, *self._validation, self.task)
+        name = "validation_error" if self.task == "classification" else "validation_rmse"
+        metrics |= {"validation_loss": seen.loss, name: seen.error}
+        merit = seen.error, seen.loss
+        better = self._best is None or merit < self._best.merit
+        if not (better and self.options.keep_best):
+            return self._best
+        state = {k: v.clone() for k, v in self.network.state_dict().items()}
+        return _Best(merit, metrics["epoch"], state)
+
+
+def _batches(count: int, size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    order = generator.permutation(count)
+    for i in range(0, count, size):
+        yield np.sort(order[i : i + size])
