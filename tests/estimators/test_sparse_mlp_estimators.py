@@ -31,8 +31,7 @@ def test_every_rule_learns_digits_with_a_budget_of_edges(rule):
     model.fit(x, y)
     sizes = [64, 100, 100, 10]
     expected = sum(
-        round(min(1, 5 * (n + m) / (n * m)) * n * m)
-        for n, m in zip(sizes, sizes[1:], strict=False)
+        round(min(1, 5 * (n + m) / (n * m)) * n * m) for n, m in zip(sizes, sizes[1:], strict=False)
     )
     assert abs(model.topology_.num_edges - expected) <= 2
 

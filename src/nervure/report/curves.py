@@ -43,7 +43,9 @@ def has(epochs: Epochs, *keys: str) -> bool:
     return any(bool(np.isfinite(series(epochs, key)).any()) for key in keys)
 
 
-def training_curves(epochs: Epochs, *, baseline: Epochs = ()) -> Figure:
+def training_curves(
+    epochs: Epochs, *, baseline: Epochs = (), baseline_label: str = "plain network"
+) -> Figure:
     """Draw training loss and validation error (or RMSE) over epochs.
 
     Parameters
@@ -51,14 +53,16 @@ def training_curves(epochs: Epochs, *, baseline: Epochs = ()) -> Figure:
     epochs : sequence of dict
         Metrics as `Run.epochs` gives them.
     baseline : sequence of dict
-        The same of the plain network, drawn dashed with open squares.
+        The same of another network, drawn dashed with open squares.
+    baseline_label : str
+        That one's name.
 
     Returns
     -------
     Figure
     """
     figure, (left, right) = new_figure(3.1, ("ab",))
-    both = [("this network", epochs, INK, "o", "-"), ("plain network", baseline, FAINT, "s", "--")]
+    both = [("this network", epochs, INK, "o", "-"), (baseline_label, baseline, FAINT, "s", "--")]
     regression = not has(epochs, "validation_error") and has(epochs, "validation_rmse")
     merit = "validation_rmse" if regression else "validation_error"
     for label, rows, colour, marker, style in both:

@@ -43,20 +43,20 @@ def headline(material: Material, title: str) -> str:
 def _facts(material: Material) -> list[tuple[str, str, str]]:
     """Name, value and a smaller remark of each figure in the headline."""
     facts = []
-    result = material.result
+    result, other = material.result, material.baseline_label
     for key, name, write in (
         ("test_error", "Test error", percent),
         ("test_rmse", "Test RMSE", number),
     ):
         own, plain = finite(result.get(key)), finite(result.get(f"baseline_{key}"))
         if own is not None:
-            aside = "" if plain is None else f"plain network: {write(plain)}"
+            aside = "" if plain is None else f"{other}: {write(plain)}"
             facts.append((name, write(own), aside))
     if not facts:
         facts += _last_validation(material)
     own, plain = (finite(result.get(f"{whose}parameters")) for whose in ("", "baseline_"))
     if own is not None:
-        aside = "" if plain is None else f"plain network: {number(plain)}"
+        aside = "" if plain is None else f"{other}: {number(plain)}"
         facts.append(("Parameters", number(own), aside))
     facts += _wiring(material)
     seconds = finite(result.get("seconds"))

@@ -63,6 +63,11 @@ class Material:
         return self.result.get(key, self.config.get(key))
 
     @property
+    def baseline_label(self) -> str:
+        """Name of the fixed network beside this one."""
+        return str(self.config.get("baseline_label", "plain network"))
+
+    @property
     def cyclic(self) -> bool:
         """Whether the network may have cycles, and so modules; it may happen to have none."""
         return (

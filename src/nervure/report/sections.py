@@ -89,15 +89,24 @@ def curves(material: Material) -> str:
             described += f"{write(float(np.nanmin(values)))}."
     caption = "Loss on the data trained on, and error on data held out."
     if baseline:
-        matched = material.config.get("baseline_neurons")
-        size = (
-            f"{number(matched)} neurons, by which it has at least as many parameters"
-            if type(matched) is int
-            else "as many neurons"
-        )
-        caption += f" The plain network has one hidden layer of {size}, and the same data."
-    figure = training_curves(material.epochs, baseline=baseline)
+        caption += f" {_about_baseline(material)}"
+    figure = training_curves(
+        material.epochs, baseline=baseline, baseline_label=material.baseline_label
+    )
     return section("curves", "Training", picture(figure, "curves", described, caption))
+
+
+def _about_baseline(material: Material) -> str:
+    label = material.baseline_label
+    if material.sizes:
+        return f"The {label} has the same layers with every edge, and the same data."
+    matched = material.config.get("baseline_neurons")
+    size = (
+        f"{number(matched)} neurons, by which it has at least as many parameters"
+        if type(matched) is int
+        else "as many neurons"
+    )
+    return f"The {label} has one hidden layer of {size}, and the same data."
 
 
 def matrix(material: Material) -> str:

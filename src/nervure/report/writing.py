@@ -129,8 +129,8 @@ def _updates(run: Run) -> list[Update]:
 
 
 def _sizes(run: Run, snapshots: list[tuple[int, Topology]]) -> tuple[int, ...]:
-    """Give the sizes of the layers that settings name, if every snapshot consists of them."""
-    sizes = _listed(run.config.get("sizes"))
+    """Give the sizes of the layers that result or settings name, if all snapshots have them."""
+    sizes = _listed((run.result or {}).get("sizes", run.config.get("sizes")))
     if not snapshots or not all(type(size) is int for size in sizes):
         return ()
     layered = all(is_layered(topology, sizes) for _, topology in snapshots)

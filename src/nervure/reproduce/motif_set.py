@@ -143,9 +143,9 @@ def run(cell: Cell) -> dict[str, Any]:
     Returns
     -------
     dict
-        Of the part "sparse": by the name of each variant what `_figures` gives, and "masked", the
-        time that an epoch of the first takes with masks over dense weights. Of the others what
-        `_figures` gives, or accuracies and time.
+        Of the part "sparse": by the name of each variant what `_figures` gives, and the time that
+        an epoch of the first takes as "dense" layers and as "masked" ones. Of the part "dense" what
+        `_figures` gives, of "logistic" accuracy and time.
 
     Notes
     -----
@@ -170,8 +170,7 @@ def run(cell: Cell) -> dict[str, Any]:
             training.epoch()
     found: dict[str, Any] = {name: _figures(t, data) for name, t in trainings.items()}
     assert isinstance(first.network, SparseMLP)
-    found["masked"] = _masked_epoch(first.network, data, settings)
-    return found
+    return found | _peer_epochs(first.network, data, settings)
 
 
 def _variant(variant: Variant, data: Prepared, settings: Settings, cell: Cell) -> Training:
@@ -241,24 +240,28 @@ def _figures(training: Training, data: Prepared) -> dict[str, Any]:
     return found
 
 
-def _masked_epoch(network: SparseMLP, data: Prepared, settings: Settings) -> dict[str, float]:
-    """Time some steps of the same network with masks over dense weights."""
-    masked = MaskedMLP(network)
+def _peer_epochs(network: SparseMLP, data: Prepared, settings: Settings) -> dict[str, Any]:
+    """Time some steps of dense layers, with the network's masks and without."""
     options = TrainingOptions(batch_size=settings.batch_size)
-    optimizer = torch.optim.SGD(masked.parameters(), lr=1e-6, momentum=settings.momentum)
     size = options.batch_size_for(len(data.y_train))
     x = torch.from_numpy(np.asarray(data.x_train[:size], dtype=np.float32))
     y = torch.from_numpy(data.y_train[:size])
-    times = []
+    peers = {"masked": MaskedMLP(network), "dense": DenseMLP(network.sizes, seed=0)}
+    optimizers = {
+        name: torch.optim.SGD(peer.parameters(), lr=1e-6, momentum=settings.momentum)
+        for name, peer in peers.items()
+    }
+    times: dict[str, list[float]] = {name: [] for name in peers}
     for _ in range(8):
-        begin = time.perf_counter()
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(masked(x), y).backward()
-        optimizer.step()
-        times.append(time.perf_counter() - begin)
-    step = statistics.median(times[1:])
+        for name, peer in peers.items():
+            begin = time.perf_counter()
+            optimizers[name].zero_grad()
+            nn.functional.cross_entropy(peer(x), y).backward()
+            optimizers[name].step()
+            times[name].append(time.perf_counter() - begin)
     steps = options.steps_per_epoch(len(data.y_train))
-    return {"step_seconds": step, "epoch_seconds": step * steps}
+    # The first step also makes the buffers.
+    return {name: {"epoch_seconds": steps * statistics.median(t[1:])} for name, t in times.items()}
 
 
 def _logistic(data: Prepared) -> dict[str, Any]:

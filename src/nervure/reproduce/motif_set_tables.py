@@ -98,10 +98,12 @@ def _of_structure(
             score=comprehensive_score(seconds, accuracy[0], *base, weight=WEIGHT),
             paper=None if variant.tied else published.get(variant.motif_size),
         )  # fmt: skip
-    if dense:
+    if sparse or dense:
+        # Timed beside the sparse ones, where they ran; by its own training else.
+        timed = [result["dense"] for result in sparse] or dense
         yield Line(
-            data, hidden, _DENSE, len(dense), _mean_and_spread(dense),
-            _mean(dense, "epoch_seconds"), _mean(dense, "seconds"), None,
+            data, hidden, _DENSE, max(len(sparse), len(dense)),
+            _mean_and_spread(dense) if dense else None, _mean(timed, "epoch_seconds"), None, None,
         )  # fmt: skip
     if sparse:
         masked = [result["masked"] for result in sparse]
