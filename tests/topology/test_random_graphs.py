@@ -49,10 +49,66 @@ def test_the_global_generator_is_left_alone():
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
+def per_pair(sizes, **options):
+    """Edges of each pair of layers."""
+    topology = layered(sizes, **options)
+    layer = np.repeat(np.arange(len(sizes)), sizes)
+    assert (layer[topology.targets] - layer[topology.sources] == 1).all()
+    return np.bincount(layer[topology.sources], minlength=len(sizes) - 1)
+
+
+def test_bernoulli_draws_have_the_mean_and_variance_of_a_binomial():
+    sizes, density, draws = [12, 15, 8], [0.3, 0.8], 800
+    counts = np.array(
+        [per_pair(sizes, density=density, draw="bernoulli", seed=s) for s in range(draws)]
+    )
+    possible, p = np.array([180, 120]), np.array(density)
+    variance = possible * p * (1 - p)
+    assert (np.abs(counts.mean(0) - possible * p) < 4 * np.sqrt(variance / draws)).all()
+    # The standard error of a variance is about its sqrt(2 / draws).
+    assert (np.abs(counts.var(0, ddof=1) / variance - 1) < 4 * np.sqrt(2 / draws)).all()
+
+
+def test_bernoulli_edges_are_equally_likely():
+    draws, rng = 2000, np.random.default_rng(0)
+    hits = sum(
+        layered([4, 3], density=0.4, draw="bernoulli", seed=rng).to_scipy().toarray()[4:, :4]
+        for _ in range(draws)
+    )
+    assert np.abs(hits - 0.4 * draws).max() < 4 * np.sqrt(draws * 0.24)
+
+
+def test_replacement_leaves_repeated_edges_out():
+    # Of c draws from p cells p (1 - (1 - 1/p)^c) are distinct on average.
+    sizes, draws = [10, 20, 10], 400
+    counts = np.array(
+        [per_pair(sizes, density=[0.5, 0.9], draw="replacement", seed=s) for s in range(draws)]
+    )
+    assert (counts <= [100, 180]).all()
+    expected = 200 * (1 - (1 - 1 / 200) ** np.array([100, 180]))
+    assert np.abs(counts.mean(0) - expected).max() < 1
+    distinct = np.unique(np.random.default_rng(5).integers(200, size=100))
+    topology = layered([10, 20], density=0.5, draw="replacement", seed=5)
+    assert ((topology.targets - 10) * 10 + topology.sources).tolist() == distinct.tolist()
+
+
+@pytest.mark.parametrize("draw", ["exact", "bernoulli", "replacement"])
+def test_full_and_empty_layers_are_so_with_any_draw(draw):
+    assert per_pair([4, 5, 6], density=[1.0, 0.0], draw=draw).tolist() == [20, 0]
+
+
+@pytest.mark.parametrize("draw", ["bernoulli", "replacement"])
+def test_motifs_stay_whole_with_any_draw(draw):
+    matrix = layered([8, 12], density=0.4, motif=4, draw=draw, seed=1).to_scipy().toarray()
+    blocks = matrix.reshape(5, 4, 5, 4).sum(axis=(1, 3))
+    assert set(np.unique(blocks)) == {0, 16}
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ({"sizes": [4]}, "at least two layers"),
+        ({"sizes": [4, 4], "draw": "some"}, "expected exact, bernoulli or replacement, got 'some'"),
         ({"sizes": [4, 0]}, "at least one node"),
         ({"sizes": [4, 5, 6, 9], "motif": 2}, "motif=2: layer 1 has 5, layer 3 has 9"),
         ({"sizes": [4, 4], "motif": 0}, "motif must be a positive integer"),

@@ -17,7 +17,7 @@ from nervure.engine.activations import DEFAULT_LEAK, NAMES, activation_codes
 from nervure.engine.contraction import contracted
 from nervure.engine.native import Solver, Stats
 from nervure.engine.sweeping import Backend, OnFailure
-from nervure.errors import EngineError
+from nervure.errors import EngineError, ModelFileError
 from nervure.networks import stored_topology
 from nervure.networks.parameters import replace_values
 from nervure.networks.weight_layout import WeightLayout
@@ -396,6 +396,7 @@ class GraphLayer(nn.Module):
     ) -> None:
         stored = stored_topology.from_state(state_dict, prefix, self.plan.nodes, self.block)
         if not isinstance(stored, list):
+            self._check_stored_weights(state_dict.get(f"{prefix}weight"), stored.topology)
             self._codes = stored.codes
             self._inputs, self._outputs = stored.inputs, stored.outputs
             self.set_topology_(stored.topology)
@@ -408,6 +409,16 @@ class GraphLayer(nn.Module):
         super()._load_from_state_dict(
             rest, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
+
+    def _check_stored_weights(self, weight: Tensor | None, topology: Topology) -> None:
+        if self.storage != "sparse" or weight is None or weight.ndim != 1:
+            return
+        expected = WeightLayout.of(topology, self.block, self.tied).size
+        if len(weight) != expected:
+            raise ModelFileError(
+                f"the saved layer has {len(weight)} weights for {topology.num_edges} edges, this "
+                f"one would have {expected}; build it with the tied= it was saved with"
+            )
 
     # deepcopy and pickle both go through this; the last pass's tensors stay behind.
     def __getstate__(self) -> dict[str, Any]:

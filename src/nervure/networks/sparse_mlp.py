@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nervure.errors import EngineError
 from nervure.networks.graph_layer import GraphLayer
@@ -147,7 +148,7 @@ class SparseMLP(nn.Module):
             + ["identity"] * (nodes - ends[1]),
             block=motif_size,
             tied=topology.num_nodes - self.widths[-1] if tied else 0,
-            inputs=range(self.sizes[0]),
+            inputs=range(ends[0]),
             outputs=range(ends[1], ends[1] + self.sizes[-1]),
             generator=generator,
         )  # fmt: skip
@@ -166,8 +167,9 @@ class SparseMLP(nn.Module):
         )
         if not fits:
             raise EngineError(
-                f"topology: expected layers of {', '.join(map(str, self.widths))} motifs, each "
-                f"wired to the next, got {topology!r}"
+                f"topology: expected layers of {', '.join(map(str, self.widths))} motifs, numbered "
+                "one layer after the other and each wired to the next, with the first as inputs "
+                f"and the last as outputs, got {topology!r}"
             )
 
     @property
@@ -182,7 +184,7 @@ class SparseMLP(nn.Module):
     def draw_weights(
         self, init: Init, edges: NDArray[np.int64], generator: torch.Generator
     ) -> Tensor:
-        """Draw initial weights for some edges, as they stand in `core.weight`.
+        """Draw initial weights for some edges, as they stand in `core.weight`; zero for fill.
 
         Parameters
         ----------
@@ -216,7 +218,27 @@ class SparseMLP(nn.Module):
             values.normal_(generator=generator)
         else:
             values.uniform_(-1, 1, generator=generator)
-        return values.mul_(spread).to(self.core.weight.device)
+        values.mul_(spread)
+        self._clear_fill(values, edges)
+        return values.to(self.core.weight.device)
+
+    def _clear_fill(self, values: Tensor, edges: NDArray[np.int64]) -> None:
+        """Zero the weights of nodes that fill up a motif: they never learn, and would count."""
+        topology, m, real = self.core.topology, self.motif_size, self.real_nodes
+        free = edges[edges >= self.core.layout.tied]
+        blocks = values[len(values) - len(free) * m * m :].view(-1, m, m)
+        for motif in np.flatnonzero(real < m):
+            least = int(real[motif])
+            blocks[torch.from_numpy(topology.targets[free] == motif), least:] = 0
+            blocks[torch.from_numpy(topology.sources[free] == motif), :, least:] = 0
+
+    @property
+    def real_nodes(self) -> NDArray[np.int64]:
+        """Nodes of each motif that do not only fill it up, shape (motifs,)."""
+        m, real = self.motif_size, np.full(sum(self.widths), self.motif_size)
+        real[self.widths[0] - 1] -= self.widths[0] * m - self.sizes[0]
+        real[-1] -= self.widths[-1] * m - self.sizes[-1]
+        return real
 
     def config(self) -> dict[str, Any]:
         """Arguments that build a network of the same shape; the rest is in its state dict."""
@@ -239,6 +261,12 @@ class SparseMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, inputs) to (batch, outputs): logits, or values for regression."""
+        fill = self.widths[0] * self.motif_size - self.sizes[0]
+        if fill:
+            if x.shape[-1] != self.sizes[0]:
+                raise EngineError(f"expected {self.sizes[0]} inputs, got shape {tuple(x.shape)}")
+            # Inputs, so that no bias of theirs is trained.
+            x = functional.pad(x, (0, fill))
         return cast(Tensor, self.core(x))
 
     def input_strengths(self) -> NDArray[np.float64]:
@@ -282,8 +310,8 @@ def _check(
 ) -> None:
     if len(sizes) < 2 or min(sizes) < 1:
         raise EngineError(f"sizes: expected at least two layers of at least one node, got {sizes}")
-    if motif_size < 1:
-        raise EngineError(f"motif_size: expected at least 1, got {motif_size}")
+    if not isinstance(motif_size, int) or motif_size < 1:
+        raise EngineError(f"motif_size: expected an integer of at least 1, got {motif_size!r}")
     problems = []
     names = ["the input layer", *(f"hidden layer {k}" for k in range(1, len(sizes) - 1))]
     for k, (name, size) in enumerate(zip(names, sizes, strict=False)):

@@ -33,7 +33,9 @@ class WeightLayout:
     @classmethod
     def of(cls, topology: Topology, block: int, tied_targets: int) -> WeightLayout:
         """Give the layout in which the edges into the first `tied_targets` blocks are tied."""
-        return cls(topology.num_edges, int(topology.indptr[tied_targets]), block)
+        # A block of one node has one weight per edge anyhow.
+        tied = int(topology.indptr[tied_targets]) if block > 1 else 0
+        return cls(topology.num_edges, tied, block)
 
     @property
     def size(self) -> int:
@@ -68,13 +70,24 @@ class WeightLayout:
         free = np.where(free < 0, -1, free - old.tied)
         return torch.cat([tied, _moved(values[old.tied :], free, self.block**2)])
 
-    def strengths(self, weight: Tensor) -> Tensor:
-        """Mean |w| of each edge, with the sign of the sum of its weights; shape (edges,)."""
+    def strengths(self, weight: Tensor, pairs: NDArray[np.int64] | None = None) -> Tensor:
+        """Mean |w| of each edge, with the sign of the sum of its weights; shape (edges,).
+
+        Parameters
+        ----------
+        weight : Tensor, shape (size,)
+        pairs : ndarray of int64, shape (edges,), optional
+            By how many weights to divide where they are not block^2, as the rest are zero.
+        """
         weight = weight.detach()
         free = weight[self.tied :]
         if self.block > 1:
             blocks = free.view(-1, self.block**2)
-            free = blocks.abs().mean(1) * blocks.sum(1).sign()
+            free = blocks.abs().sum(1) * blocks.sum(1).sign()
+            if pairs is None:
+                free /= self.block**2
+            else:
+                free /= torch.from_numpy(pairs[self.tied :]).to(free.device)
         return torch.cat([weight[: self.tied], free]) if self.tied else free.clone()
 
 

@@ -28,6 +28,8 @@ class AbsentGradient:
         Before its step values and deltas are worked out, by the weights the gradient was taken at.
     due : callable
         Whether the gradient of the coming step is wanted.
+    real : ndarray of int64, shape (motifs,), optional
+        Nodes of each motif that do not only fill it up; the rest have no gradient.
 
     Notes
     -----
@@ -36,15 +38,20 @@ class AbsentGradient:
     """
 
     def __init__(
-        self, layer: GraphLayer, optimizer: torch.optim.Optimizer, due: Callable[[], bool]
+        self,
+        layer: GraphLayer,
+        optimizer: torch.optim.Optimizer,
+        due: Callable[[], bool],
+        real: NDArray[np.int64] | None = None,
     ) -> None:
         self.layer = layer
+        self._real = np.full(layer.topology.num_nodes, layer.block) if real is None else real
         self._due = due
         self._passes: list[tuple[Tensor, Tensor]] = []  # drive, gradient of the output
         self._values: Tensor | None = None
         self._deltas: Tensor | None = None
         self._hooks = (
-            layer.register_forward_hook(self._after_forward),
+            layer.register_forward_hook(self),
             optimizer.register_step_pre_hook(self._before_step),
         )
 
@@ -62,7 +69,12 @@ class AbsentGradient:
         """Forget what was seen."""
         self._passes, self._values, self._deltas = [], None, None
 
-    def _after_forward(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The layer has it as a hook: copies and pickles of the layer are not watched.
+        return _no_watch, ()
+
+    def __call__(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Take note of a forward pass."""
         if not (layer.training and output.requires_grad and self._due()):
             return
         drive = inputs[0].detach().reshape(-1, inputs[0].shape[-1])
@@ -113,15 +125,34 @@ class AbsentGradient:
         first : int
             Number of the first cell, counting target by target.
         scores : ndarray
-            Mean over the motif's weights of |gradient|, of consecutive cells.
+            Of consecutive cells: mean over the motif's weights of |gradient|, and where they are
+            tied |gradient| of the one weight, divided by their number. Fill does not count.
         """
         assert self._values is not None
         assert self._deltas is not None
         m = self.layer.block
         values = self._values[:, sources.start * m : sources.stop * m]
+        real = torch.from_numpy(self._real).to(values)
         rows = max(1, _CELLS // (len(sources) * m * m))
         for first in range(targets.start, targets.stop, rows):
             last = min(first + rows, targets.stop)
             dense = self._deltas[:, first * m : last * m].T @ values
-            cells = dense.abs_().view(last - first, m, len(sources), m).mean((1, 3))
-            yield (first - targets.start) * len(sources), cells.reshape(-1).cpu().numpy()
+            blocks = dense.view(last - first, m, len(sources), m)
+            tied = min(max(self.layer.tied - first, 0), last - first)
+            cells = torch.cat([blocks[:tied].sum((1, 3)).abs(), blocks[tied:].abs_().sum((1, 3))])
+            cells /= real[first:last, None] * real[sources.start : sources.stop]
+            yield (first - targets.start) * len(sources), as_array(cells.reshape(-1))
+
+
+def as_array(values: Tensor) -> NDArray[Any]:
+    """Give a tensor as an array, in single precision where numpy has no such type."""
+    known = values.dtype in (torch.float32, torch.float64)
+    return (values if known else values.float()).cpu().numpy()
+
+
+def _no_watch() -> Callable[..., None]:
+    return _nothing
+
+
+def _nothing(*_: object) -> None:
+    pass

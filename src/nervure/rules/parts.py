@@ -90,6 +90,7 @@ class Between:
 
     def __post_init__(self) -> None:
         _check_schedule(0.0, self.interval, self.end)
+        _check_span(self.begin, self.end)
 
     def share(self, step: int) -> float | None:
         """Give 0 at an update, or None."""
@@ -123,6 +124,11 @@ def _check_schedule(exchanged: float, interval: int, end: int | None) -> None:
         raise EngineError("; ".join(problems))
 
 
+def _check_span(begin: int, end: int) -> None:
+    if not 0 <= begin < end:
+        raise EngineError(f"begin and end: expected 0 <= begin < end, got {begin} and {end}")
+
+
 # -- how many ------------------------------------------------------------------------------------
 
 
@@ -149,10 +155,7 @@ class Budget:
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
             raise EngineError(f"keep: expected above 0 and at most 1, got {self.keep}")
-        if not 0 <= self.begin < self.end:
-            raise EngineError(
-                f"begin and end: expected 0 <= begin < end, got {self.begin} and {self.end}"
-            )
+        _check_span(self.begin, self.end)
 
     def left(self, step: int) -> float:
         """Give the share of what is to go that is still there after `step` steps."""

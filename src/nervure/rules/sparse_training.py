@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nervure.errors import EngineError
 from nervure.networks import GraphLayer, SparseMLP
 from nervure.networks.sparse_mlp import Init
-from nervure.rules.absent_gradient import AbsentGradient
+from nervure.rules.absent_gradient import AbsentGradient, as_array
 from nervure.rules.parts import DROPS, Budget, Drop, DropName, Growth, Schedule
 from nervure.rules.rule import Rewiring
 from nervure.topology import FreeCells, Topology, shared_densities
@@ -72,12 +72,12 @@ class SparseTraining:
     network : SparseMLP, GraphLayer, or a module whose `core` is a GraphLayer
         With sparse storage. Growing needs layers: a SparseMLP, or `sizes`.
     optimizer : torch.optim.Optimizer
-        The one that trains it.
+        The one that trains it; call `step` after each of its steps.
     schedule : Schedule
         When, and what share of the edges is exchanged.
     drop : {"sign", "magnitude"} or callable
         Which edges go (see `nervure.rules.parts`). The strength of a motif's edge is its mean |w|,
-        with the sign of the sum.
+        with the sign of the sum; nodes that only fill up a motif do not count.
     grow : Growth, optional
         Which come; None for none.
     budget : Budget
@@ -89,7 +89,8 @@ class SparseTraining:
     new_weight : {"zero", "fan_in", "he_uniform", "glorot_uniform", "normal"}
         What grown edges start from (all but zero need a SparseMLP).
     regrow : bool
-        Whether edges that have just been dropped may grow again at once.
+        Whether edges that have just been dropped may grow again at once. One that does was not
+        dropped after all: it keeps its weight and state, as in the code of RigL's authors.
     evolve_output : bool
         Whether the last pair of layers is rewired too.
     optimizer_state : {"carry", "reset", "drop"}
@@ -113,9 +114,9 @@ class SparseTraining:
     Notes
     -----
     An update costs O(edges log edges), with growth by gradient O(batch * cells) beside it. An edge
-    that is dropped is gone with its weight and its optimizer state: nothing can revive it, and one
-    that grows in its place starts anew. Full pairs of layers have nothing to exchange and stay as
-    they are. The numbers of edges follow the budget exactly.
+    that is gone is gone with its weight and its optimizer state: nothing can revive it, and one
+    that grows in its place later starts anew. Full pairs of layers have nothing to exchange and
+    stay as they are. The numbers of edges follow the budget exactly.
     """
 
     def __init__(
@@ -158,6 +159,10 @@ class SparseTraining:
             problems.append("distribution 'erk' needs layers: a SparseMLP, or sizes=")
         if grow is not None and distribution == "global":
             problems.append("distribution 'global' cannot grow edges; choose 'layer' or 'erk'")
+        if not evolve_output and not layers:
+            problems.append("evolve_output=False needs layers: a SparseMLP, or sizes=")
+        if not evolve_output and len(layers) == 1:
+            problems.append("evolve_output=False leaves nothing to rewire: there is one pair only")
         if grow is not None and new_weight != "zero" and not isinstance(network, SparseMLP):
             problems.append(f"new_weight {new_weight!r} needs a SparseMLP; choose 'zero'")
         if problems:
@@ -170,9 +175,12 @@ class SparseTraining:
         self.new_weight: NewWeight = new_weight
         self.regrow = regrow
         self.optimizer_state: OptimizerState = optimizer_state
-        evolving = layers if evolve_output else layers[:-1]
         every = range(layer.topology.num_nodes)
-        self.groups = evolving if layers and distribution != "global" else (Group(every, every),)
+        if layers and distribution != "global":
+            self.groups = layers if evolve_output else layers[:-1]
+        else:
+            before = every if evolve_output else range(layers[-1].targets.start)
+            self.groups = (Group(every, before),)
         self._network = network
         self._optimizer = optimizer
         self._rng = np.random.default_rng(seed)
@@ -181,25 +189,28 @@ class SparseTraining:
         places = [group.edges(topology) for group in self.groups]
         self._start = [place.stop - place.start for place in places]
         self._final = self._final_edges(distribution)
-        gradient = grow is not None and grow.needs_gradient
-        self._absent = (
-            AbsentGradient(layer, optimizer, lambda: schedule.share(self._steps + 1) is not None)
-            if gradient
-            else None
-        )
+        # A motif that is filled up must not look weak for it.
+        self._real = network.real_nodes if isinstance(network, SparseMLP) else None
+        self._absent: AbsentGradient | None = None
+        if grow is not None and grow.needs_gradient:
+            self._absent = AbsentGradient(
+                layer,
+                optimizer,
+                lambda: schedule.share(self._steps + 1) is not None,
+                self._real,
+            )
 
     def _final_edges(self, distribution: Distribution) -> list[int]:
         keep = self.budget.keep
         if distribution != "erk" or keep == 1:
             return [round(keep * start) for start in self._start]
         shapes = [(len(group.sources), len(group.targets)) for group in self.groups]
-        cells = [group.cells for group in self.groups]
-        densities = shared_densities(shapes, keep * sum(self._start) / sum(cells))
-        # A pair of layers that starts below its share keeps what it has.
-        return [
-            min(start, round(density * count))
-            for start, density, count in zip(self._start, densities, cells, strict=True)
-        ]
+        cells = np.array([group.cells for group in self.groups])
+        # A pair of layers that starts below its share keeps what it has, and the others give more.
+        densities = shared_densities(
+            shapes, keep * sum(self._start) / cells.sum(), most=self._start / cells
+        )
+        return [round(value) for value in (np.array(densities) * cells).tolist()]
 
     def detach(self) -> None:
         """Stop watching the network's passes (growth by gradient does)."""
@@ -236,10 +247,11 @@ class SparseTraining:
         before = layer.topology
         if self._absent is not None and not self._absent.ready:
             raise EngineError(
-                "growth by gradient: no forward and backward pass in training mode was seen before "
-                "this update; call step() after optimizer.step()"
+                "growth by gradient: no pass was watched before this update; passes are watched in "
+                "training mode when the schedule has an update at the coming step, so call step() "
+                "after the forward pass, backward() and optimizer.step()"
             )
-        strengths = layer.layout.strengths(layer.weight).cpu().numpy()
+        strengths = as_array(layer.layout.strengths(layer.weight, self._real_pairs()))
         if not np.isfinite(strengths).all():
             raise EngineError("the weights are not finite any more; lower the learning rate")
         gone = np.zeros(before.num_edges, dtype=np.bool_)
@@ -263,6 +275,12 @@ class SparseTraining:
         self._rewire(after)
         return Rewiring(before, after)
 
+    def _real_pairs(self) -> NDArray[np.int64] | None:
+        if self._real is None:
+            return None
+        topology = self.layer.topology
+        return self._real[topology.targets] * self._real[topology.sources]
+
     def _exchange(
         self, group: Group, topology: Topology, strengths: NDArray[Any], share: float, wanted: int
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -273,21 +291,19 @@ class SparseTraining:
         if self.grow is None:
             if surplus == 0:
                 return np.zeros(edges, dtype=np.bool_), nothing
-            return self.drop(strengths, surplus / edges), nothing
+            mask = self.drop(strengths, surplus / edges)
+            return _bounded(mask, strengths, surplus, surplus), nothing
         taken = group.cells_of(topology)
         free = FreeCells(group.cells, taken)
         if edges == 0 or (len(free) == 0 and surplus == 0):
             return np.zeros(edges, dtype=np.bool_), nothing
+        # No more goes than can come, so that the budget is kept.
+        most = edges if self.regrow else surplus + len(free)
         mask = self.drop(strengths, max(share, surplus / edges))
+        mask = _bounded(mask, strengths, surplus, most)
         if self.regrow:
             free = FreeCells(group.cells, taken[~mask])
-        # No more goes than can come, so that the budget is kept.
-        most = surplus + len(free)
-        if not self.regrow and mask.sum() > most:
-            dropped = np.flatnonzero(mask)
-            order = np.argsort(np.abs(strengths[dropped]), kind="stable")
-            mask[dropped[order[most:]]] = False
-        count = wanted - (edges - int(mask.sum()))
+        count = min(wanted - (edges - int(mask.sum())), len(free))
         if count <= 0:
             return mask, nothing
         scores: Iterable[tuple[int, NDArray[np.float32]]] = ()
@@ -326,6 +342,19 @@ class SparseTraining:
         self._steps = state["steps"]
         self._rng.bit_generator.state = state["generator"]
         self._start, self._final = list(state["start"]), list(state["final"])
+
+
+def _bounded(
+    mask: NDArray[np.bool_], strengths: NDArray[Any], least: int, most: int
+) -> NDArray[np.bool_]:
+    """Bring the number of edges that go within bounds; the weakest go first."""
+    count = int(mask.sum())
+    if least <= count <= most:
+        return mask
+    order = np.lexsort((np.abs(strengths), ~mask))
+    bounded = np.zeros_like(mask)
+    bounded[order[: min(max(count, least), most)]] = True
+    return bounded
 
 
 def _core(network: nn.Module) -> GraphLayer:

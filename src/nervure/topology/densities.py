@@ -47,7 +47,11 @@ def erdos_renyi_densities(sizes: Sequence[int], epsilon: float) -> list[float]:
 
 
 def shared_densities(
-    shapes: Sequence[Sequence[int]], density: float, distribution: Distribution = "erk"
+    shapes: Sequence[Sequence[int]],
+    density: float,
+    distribution: Distribution = "erk",
+    *,
+    most: Sequence[float] | None = None,
 ) -> list[float]:
     """Share out a density of the whole over its layers.
 
@@ -60,12 +64,14 @@ def shared_densities(
     distribution : {"uniform", "er", "erk"}
         Every layer alike; in proportion to (n + m) / (n m); or to the sum of all sides over their
         product, which for layers without kernels is the same.
+    most : sequence of float, optional
+        Highest density of each layer; 1 by default.
 
     Returns
     -------
     list of float
-        One density per layer, at most 1. What a full layer cannot take goes to the others, so that
-        the whole has the density asked for.
+        One density per layer. What a layer at its highest cannot take goes to the others, so that
+        the whole has the density asked for, or as much of it as there is room for.
 
     References
     ----------
@@ -82,17 +88,21 @@ def shared_densities(
     if distribution not in ("uniform", "er", "erk"):
         raise TopologyError(f"distribution: expected uniform, er or erk, got {distribution!r}")
     sides = [_widths(shape) for shape in shapes]
-    cells = np.array([math.prod(shape) for shape in sides], dtype=np.float64)
-    if distribution == "uniform":
+    if distribution == "uniform" and most is None:
         return [float(density)] * len(sides)
+    cells = np.array([math.prod(shape) for shape in sides], dtype=np.float64)
+    bound = np.ones(len(sides)) if most is None else np.asarray(most, dtype=np.float64)
+    if bound.shape != cells.shape or not ((bound >= 0) & (bound <= 1)).all():
+        raise TopologyError(f"most: expected {len(sides)} densities in 0..1, got {most!r}")
     used = [shape[:2] if distribution == "er" else shape for shape in sides]
-    raw = np.array([sum(shape) / math.prod(shape) for shape in used])
+    flat = distribution == "uniform"
+    raw = np.array([1.0 if flat else sum(shape) / math.prod(shape) for shape in used])
     full = np.zeros(len(sides), dtype=np.bool_)
     while True:
-        left = density * cells.sum() - cells[full].sum()
+        left = density * cells.sum() - (bound * cells)[full].sum()
         open_cells = (raw * cells)[~full].sum()
-        found = np.where(full, 1.0, raw * (left / open_cells if open_cells else 0.0))
-        over = (found > 1) & ~full
+        found = np.where(full, bound, raw * (left / open_cells if open_cells else 0.0))
+        over = (found > bound) & ~full
         if not over.any():
             return [float(value) for value in found]
         full |= over

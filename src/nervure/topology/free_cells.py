@@ -41,7 +41,16 @@ class FreeCells:
         return self.cells - len(self.taken)
 
     def __getitem__(self, index: npt.NDArray[np.int64]) -> Int64s:
-        """Give the free cells by their rank among the free, O(log taken) each."""
+        """Give the free cells by their rank among the free, O(log taken) each.
+
+        Raises
+        ------
+        IndexError
+            If there are not so many; ranks do not count from the end.
+        """
+        ranks = np.asarray(index)
+        if ranks.size and not (ranks.min() >= 0 and ranks.max() < len(self)):
+            raise IndexError(f"ranks: expected 0 to {len(self) - 1}, got {index}")
         return index + np.searchsorted(self._before, index, side="right")
 
     def draw(self, count: int, rng: np.random.Generator) -> Int64s:

@@ -44,13 +44,15 @@ def layered(
         layer by layer.
     density : float or sequence of float
         Fraction of the possible edges of each pair of layers, or one fraction per pair. Exactly
-        ``round(density * n * m)`` edges are drawn, uniformly without replacement.
+        ``round(density * n * m)`` edges are drawn, uniformly without replacement, unless `draw`
+        says otherwise.
     motif : int
         Side of the square blocks in which edges are drawn: nodes stand in groups of `motif`, and
         two groups are joined fully or not at all. The count is then rounded in blocks.
     draw : {"exact", "bernoulli", "replacement"}
         "bernoulli" decides for each possible edge apart, so that the number varies; "replacement"
-        draws the count with replacement, so that repeated edges are missing from it.
+        draws the count with replacement, so that repeated edges are missing from it. A density of 1
+        gives every edge all the same.
     seed : int or numpy.random.Generator
         Required when a density is neither 0 nor 1.
 
