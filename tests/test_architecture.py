@@ -27,8 +27,8 @@ ALLOWED = {
     "data": {"errors", "folders", "textual"},
     "report": {"errors", "topology", "modules", "networks", "training"},
     "jobs": {
-        "errors", "data", "engine", "modules", "networks", "rules", "training", "baselines",
-        "report",
+        "errors", "data", "topology", "engine", "modules", "networks", "rules", "training",
+        "baselines", "report",
     },
     "reproduce": {
         "errors", "baselines", "data", "networks", "report", "rules", "training",

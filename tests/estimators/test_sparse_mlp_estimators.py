@@ -1,5 +1,7 @@
 """Sparse layers as scikit-learn estimators."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits, load_iris
@@ -30,9 +32,7 @@ def test_every_rule_learns_digits_with_a_budget_of_edges(rule):
     assert cross_val_score(model, x, y, cv=3).mean() > 0.85
     model.fit(x, y)
     sizes = [64, 100, 100, 10]
-    expected = sum(
-        round(min(1, 5 * (n + m) / (n * m)) * n * m) for n, m in zip(sizes, sizes[1:], strict=False)
-    )
+    expected = sum(round(min(1, 5 * (n + m) / (n * m)) * n * m) for n, m in pairwise(sizes))
     assert abs(model.topology_.num_edges - expected) <= 2
 
 
@@ -40,7 +40,7 @@ def test_motifs_take_any_number_of_features_and_classes():
     x, y = load_iris(return_X_y=True)
     model = SparseMLPClassifier((30, 30), motif_size=3, random_state=0).fit(x, y)
     assert model.score(x, y) > 0.9
-    with pytest.raises(EngineError, match="hidden layer 1 has 31 nodes.*take 30 or 33"):
+    with pytest.raises(EngineError, match=r"hidden layer 1 has 31 nodes.*take 30 or 33"):
         SparseMLPClassifier((31, 30), motif_size=3).fit(x, y)
 
 

@@ -28,7 +28,7 @@ Storage = Literal["sparse", "dense"]
 # Standard deviation of initial weights times sqrt(incoming edges). Cycles need a contracting start;
 # without cycles the usual variance-preserving factors hold.
 _CYCLIC_SCALE = 0.5
-_RECTIFIERS = {"relu", "leaky_relu", "gelu", "silu", "squared_relu"}
+RECTIFIERS = {"relu", "leaky_relu", "gelu", "silu", "squared_relu"}
 
 
 class GraphLayer(nn.Module):
@@ -168,7 +168,7 @@ class GraphLayer(nn.Module):
             scale = _CYCLIC_SCALE
         else:
             names = {NAMES[code] for code in np.unique(self._codes)}
-            scale = math.sqrt(2) if names & _RECTIFIERS else 1.0
+            scale = math.sqrt(2) if names & RECTIFIERS else 1.0
         with torch.no_grad():
             self.weight.normal_(generator=generator)
             if self.storage == "dense":

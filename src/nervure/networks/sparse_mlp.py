@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nervure.engine.activations import NAMES
 from nervure.errors import EngineError
-from nervure.networks.graph_layer import GraphLayer
+from nervure.networks.graph_layer import RECTIFIERS, GraphLayer
 from nervure.networks.parameters import count_parameters
 from nervure.topology import (
     Topology,
@@ -205,7 +206,9 @@ class SparseMLP(nn.Module):
             # Nodes of a tied motif are equal, so their sum has not m but m^2 times the variance.
             equal = (edges < layout.tied) & (self.layer_of(topology.sources[edges]) > 0)
             each_source = self.motif_size ** np.where(equal, 2, 1)
-            scale = np.sqrt(2 / (topology.in_degree[targets] * each_source))
+            hidden = NAMES[self.core.plan.codes[self.widths[0] * self.motif_size]]
+            gain = 2 if hidden in RECTIFIERS else 1
+            scale = np.sqrt(gain / (topology.in_degree[targets] * each_source))
         else:
             sizes = np.array(self.sizes)
             layer = self.layer_of(targets)

@@ -107,7 +107,10 @@ def _properties_table(properties: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _table(lines: Sequence[motif_set_tables.Line], where: str, epochs: int) -> Table:
-    table = Table(title=f"{where}, {epochs} epochs (paper: 300, in brackets)")
+    seeds = max(line.seeds for line in lines)
+    table = Table(
+        title=f"{where}, {epochs} epochs, seeds: {seeds} (in brackets the paper, 300 epochs)"
+    )
     for name in (
         "network",
         "seeds",
@@ -132,7 +135,6 @@ def _table(lines: Sequence[motif_set_tables.Line], where: str, epochs: int) -> T
             seconds += "" if paper.epoch_seconds is None else f" ({paper.epoch_seconds:.2f})"
         table.add_row(
             line.network,
-            str(line.seeds),
             accuracy,
             seconds,
             saved,

@@ -10,10 +10,8 @@ import typer
 from nervure.cli.train import options
 from nervure.cli.train.running import Row, edges_row, merit_row, run, time_row
 from nervure.jobs import SparseMLPRequest, train_sparse_mlp
-from nervure.networks.sparse_mlp import EPSILON
-from nervure.rules.evolutionary import ZETA
 from nervure.training.options import OptimizerName
-from nervure.training.sparse_rules import SparseRule
+from nervure.training.sparse_rules import SparseOptions, SparseRule
 
 
 def _hidden(text: str) -> str:
@@ -50,7 +48,7 @@ def sparse_training(
             help="Density of layers of n and m nodes: epsilon (n + m) / (n m).",
             rich_help_panel=options.NETWORK,
         ),
-    ] = EPSILON,
+    ] = SparseOptions.epsilon,
     rule: Annotated[
         SparseRule,
         typer.Option(
@@ -67,7 +65,7 @@ def sparse_training(
             help="Share of the edges exchanged at an update.",
             rich_help_panel=options.NETWORK,
         ),
-    ] = ZETA,
+    ] = SparseOptions.zeta,
     interval: Annotated[
         int | None,
         typer.Option(
