@@ -16,6 +16,7 @@ from rich.table import Table
 
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.reproduce import Ledger, cells, motif_set, motif_set_figures, motif_set_tables
+from nervure.training import comprehensive_score
 
 
 def reproduce_motif_set(
@@ -107,38 +108,32 @@ def _properties_table(properties: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _table(lines: Sequence[motif_set_tables.Line], where: str, epochs: int) -> Table:
-    seeds = max(line.seeds for line in lines)
-    table = Table(
-        title=f"{where}, {epochs} epochs, seeds: {seeds} (in brackets the paper, 300 epochs)"
-    )
-    for name in (
-        "network",
-        "seeds",
-        "test accuracy, %",
-        "s per epoch",
-        "time saved",
-        "S",
-        "weights",
-    ):
-        table.add_column(name, justify="left" if name == "network" else "right")
+    table = Table(title=f"{where}: {epochs} epochs, seeds: {max(line.seeds for line in lines)}")
+    table.add_column("network", no_wrap=True)
+    for name in ("accuracy, %", "s / epoch", "time saved", "S", "weights"):
+        table.add_column(name, justify="right", no_wrap=True)
     base = next((line.paper for line in lines if line.paper is not None), None)
     for line in lines:
-        paper = line.paper
-        accuracy = "-"
-        if line.accuracy is not None:
-            accuracy = f"{100 * line.accuracy[0]:.2f} ± {100 * line.accuracy[1]:.2f}"
-            accuracy += "" if paper is None else f" ({100 * paper.accuracy:.1f})"
-        seconds = "-" if line.epoch_seconds is None else f"{line.epoch_seconds:.2f}"
-        saved = "-" if line.saved is None else f"{100 * line.saved:.1f} %"
-        if paper is not None and base is not None:
-            saved += f" ({100 * (1 - paper.seconds / base.seconds):.1f} %)"
-            seconds += "" if paper.epoch_seconds is None else f" ({paper.epoch_seconds:.2f})"
         table.add_row(
             line.network,
-            accuracy,
-            seconds,
-            saved,
+            "-"
+            if line.accuracy is None
+            else f"{100 * line.accuracy[0]:.2f} ± {100 * line.accuracy[1]:.2f}",
+            "-" if line.epoch_seconds is None else f"{line.epoch_seconds:.2f}",
+            "-" if line.saved is None else f"{100 * line.saved:.1f} %",
             "-" if line.score is None else f"{line.score:.4f}",
             "-" if line.weights is None else f"{line.weights:,}",
         )
+        paper = line.paper
+        if paper is not None and base is not None:
+            score = comprehensive_score(paper.seconds, paper.accuracy, base.seconds, base.accuracy)
+            table.add_row(
+                "  the paper",
+                f"{100 * paper.accuracy:.1f}",
+                "-" if paper.epoch_seconds is None else f"{paper.epoch_seconds:.2f}",
+                f"{100 * (1 - paper.seconds / base.seconds):.1f} %",
+                f"{score:.4f}",
+                "-",
+                style="dim",
+            )
     return table
