@@ -12,6 +12,7 @@ from nervure.benchmarks import (
     equilibrium,
     freenet_step,
     modules_parallel,
+    motifs,
     neural_modules_step,
     overhead,
     scale,
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         scale,
         overhead,
         blocks,
+        motifs,
         neural_modules_step,
         freenet_step,
     )
