@@ -42,6 +42,17 @@ inline T sum_lanes(Vec<T> x) {
   return x[0];
 }
 
+// A node's gradient of the bias; `total` holds its deltas, summed over vectors and chunks.
+template <class T>
+[[gnu::always_inline]] inline void add_bias_gradient(const EdgeGradientArgs<T>& args,
+                                                     std::int32_t node, Vec<T> total, bool add) {
+  const Program& p = *args.program;
+  const bool frozen = !p.input_bias && p.pure_input[node];
+  const T sum = frozen ? T(0) : sum_lanes<T>(total);
+  T& out = args.grad_bias[node];
+  out = add ? out + sum : sum;
+}
+
 // What R targets have in common: sources in blocks, whose gradients stand at grad[r] plus the number
 // of the neighbour times block^2 plus that of the member.
 template <class T, int R>
@@ -171,12 +182,7 @@ void gradient_of(const EdgeGradientArgs<T>& args, std::int64_t chunk, const std:
         d[r][g][v] = load<T>(at_node(delta, node[r]) + g * stride + v * kWidth<T>);
         total += d[r][g][v];
       }
-    if (args.grad_bias) {
-      const bool frozen = !p.input_bias && p.pure_input[node[r]];
-      const T sum = frozen ? T(0) : sum_lanes<T>(total);
-      T& out = args.grad_bias[node[r]];
-      out = add ? out + sum : sum;
-    }
+    if (args.grad_bias) add_bias_gradient<T>(args, node[r], total, add);
   }
   if (!args.grad_weight) return;
   Common<T, R> common{state, stride, p.forward.neighbours + list, p.block, {}, add};
@@ -192,6 +198,8 @@ void gradient_of(const EdgeGradientArgs<T>& args, std::int64_t chunk, const std:
     gradient_rows<T, 1, G>(d + r, own, p.forward.indptr[node[r] + 1] - rest);
   }
 }
+
+#include "block_gradient.hpp"
 
 template <class T, int G>
 void gradient_panel(const EdgeGradientArgs<T>& args, std::int64_t chunk, const Panel& panel) {
@@ -210,6 +218,12 @@ void gradient_panel(const EdgeGradientArgs<T>& args, std::int64_t chunk, const P
     return;
   }
   const std::int32_t index = p.forward.order[panel.first], list = p.forward.indptr[index];
+  const bool done = with_block_size(p.block, [&](auto size) {
+    constexpr int S = decltype(size)::value;
+    if constexpr (S > 0) block_gradient<T, S, G>(args, chunk, index);
+    return S > 0;
+  });
+  if (done) return;
   const std::int32_t count = p.forward.indptr[index + 1] - list;
   const std::int64_t base = static_cast<std::int64_t>(list) * p.block * p.block;
   int r = 0;

@@ -134,6 +134,9 @@ struct ForwardProblem : Problem<T, ForwardProblem<T>> {
   T* slope;
   T leak;
   static constexpr bool pairs = true;
+  static constexpr bool wanted(const Panel&) { return true; }
+  template <int S>
+  void prefetch(std::int32_t) const {}
 
   T floor() const { return 1; }
   void reserve(std::int64_t) {}
@@ -205,8 +208,14 @@ struct AdjointProblem : Problem<T, AdjointProblem<T>> {
   const T* state;
   const T* slope;
   T leak;
+  bool stop_at_inputs;  // nobody asks what reaches the pure inputs
   T* factor = nullptr;  // f'(z) in the order of the visits
   static constexpr bool pairs = false;
+  template <int S>
+  [[gnu::always_inline]] inline void prefetch(std::int32_t node) const {
+    if (!this->base) prefetch_rows<S>(at_node(state, node));
+  }
+  bool wanted(const Panel& panel) const { return !(stop_at_inputs && panel.only_inputs); }
 
   T floor() const { return 0; }
   void reserve(std::int64_t count) { factor = scratch<T, 2>(count * kLanes<T>); }
@@ -253,22 +262,23 @@ template <class T>
 void adjoint_groups(const AdjointArgs<T>& args, const Share<T>& share, const T* grad_output,
                     std::int32_t first, std::int32_t last) {
   const Program& p = *args.program;
-  const Walk& walk = p.has_cycles ? p.backward : p.forward;
+  const Walk& walk = p.gathers ? p.backward : p.forward;
   AdjointProblem<T> problem{{p, walk, args.weight, args.delta + share.offset},
                             grad_output,
                             args.state + share.offset,
                             args.slope ? args.slope + share.offset : nullptr,
-                            args.leak};
+                            args.leak,
+                            !p.input_bias && !args.grad_drive};
   // Samples without a solution are left out, so that their values reach no weight.
   const RowMask<T> alive =
       lane_mask<T>(share.samples, args.converged ? args.converged + share.begin : nullptr);
   for (std::int32_t g = first; g < last; ++g) {
     const Group& group = walk.groups.data()[g];
-    if (p.has_cycles) {
+    if (p.gathers) {
       walk_group<T>(problem, group, args.tolerance, args.max_sweeps, share.begin, share.samples,
                     alive, args.report);
     } else {
-      scatter_group<T>(problem, group, alive, !p.input_bias && !args.grad_drive);
+      scatter_group<T>(problem, group, alive);
     }
   }
 }

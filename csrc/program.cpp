@@ -175,8 +175,8 @@ Program::Program(Wiring wiring)
   }
   Components c;
   std::vector<std::int32_t> parts;
-  // Components and outgoing lists at once: most graphs planned again and again have cycles.
-  const bool guess = edges >= kWorthTwoThreads && !rises(g);
+  // Components and outgoing lists at once: most graphs planned again and again need both.
+  const bool guess = edges >= kWorthTwoThreads && (block > 1 || !rises(g));
   parallel_for(guess ? 2 : 1, 2, [&](std::int64_t task) {
     if (task == 0) {
       c = strong_components(g);
@@ -187,7 +187,8 @@ Program::Program(Wiring wiring)
   });
   num_components = static_cast<std::int32_t>(c.offsets.size()) - 1;
   has_cycles = num_components < blocks;
-  if (has_cycles && !guess) make_outgoing(g);
+  gathers = has_cycles || block > 1;
+  if (gathers && !guess) make_outgoing(g);
   component_size.resize(num_components);
   for (std::int32_t k = 0; k < num_components; ++k)
     component_size[k] = (c.offsets[k + 1] - c.offsets[k]) * block;
@@ -199,7 +200,7 @@ Program::Program(Wiring wiring)
   forward.indptr = g.indptr;
   forward.neighbours = g.neighbours;
   cut_segments(forward, groups, c.offsets, false, block == 1);
-  if (has_cycles) {
+  if (gathers) {
     reversed_.assign(order_.rbegin(), order_.rend());
     backward.order = reversed_.data();
     backward.indptr = out_indptr_.data();
@@ -209,6 +210,12 @@ Program::Program(Wiring wiring)
   pure_input.resize(nodes);
   for (std::int32_t i = 0; i < nodes; ++i)
     pure_input[i] = input_row[i] >= 0 && g.indptr[i / block] == g.indptr[i / block + 1];
+  if (block > 1)
+    for (Panel& panel : backward.panels) {
+      panel.only_inputs = true;
+      const std::int32_t first = reversed_[panel.first] * block;
+      for (std::int32_t m = 0; m < block; ++m) panel.only_inputs &= pure_input[first + m] != 0;
+    }
   for (Panel& panel : forward.panels) {
     panel.only_inputs = true;
     for (std::int32_t r = 0; r < panel.rows && panel.only_inputs; ++r) {

@@ -23,7 +23,9 @@ inline bool needs_slope(std::int32_t activation) {
 // waits for hides behind the other.
 struct Panel {
   std::int32_t first, rows, shared;  // position in the walk; members; length of the common beginning
-  bool only_inputs = false;          // all neighbours are pure inputs (forward walk)
+  // The adjoint's edges of this panel lead to pure inputs only: in a forward walk all neighbours are
+  // such, in a backward walk all members.
+  bool only_inputs = false;
 };
 
 // Panels that are solved together: a stretch without cycles, or one component with.
@@ -37,8 +39,10 @@ struct Group {
   std::int32_t first, last;  // segments
 };
 
-// One direction of travel. Without cycles the adjoint needs none of its own: it pushes along the
-// incoming lists, which is faster than gathering along outgoing ones, and spares their memory.
+// One direction of travel. Single nodes without cycles need none for the adjoint: it pushes along the
+// incoming lists, which is faster than gathering along outgoing ones, and spares their memory. Blocks
+// gather: what a source row takes to be read and written again for every target weighs more than
+// outgoing lists and weights in their order, of which there are less.
 struct Walk {
   const std::int32_t *order = nullptr, *indptr = nullptr, *neighbours = nullptr;
   std::vector<Panel> panels;
@@ -67,12 +71,13 @@ class Program {
   std::int32_t nodes, blocks, block, edges, num_inputs, num_outputs;
   std::int32_t num_components, num_groups;
   bool has_cycles, has_slopes, input_bias;
+  bool gathers;  // whether the adjoint gathers along the backward walk, or pushes along the forward one
   std::int32_t reach;  // most nodes between the first and the last source of a node, and they
   std::vector<std::int32_t> activation, inputs, outputs;
   std::vector<std::int32_t> input_row, output_row;  // column of each node, or -1
   std::vector<std::int32_t> component_size;         // in nodes
   std::vector<std::uint8_t> pure_input;             // of every node
-  Walk forward, backward;                           // backward is empty without cycles
+  Walk forward, backward;                           // backward is empty unless it gathers
   std::vector<std::int32_t> out_edge;               // edge of each place in backward.neighbours
   std::vector<std::int64_t> work;                   // edges before each forward panel; and in all
 

@@ -71,15 +71,12 @@ constexpr int kRowsAtOnce =
 template <int R>
 constexpr int kUnroll = std::max(1, kAccumulators / (R * kVectors));
 
-// sum[r] += sum_k weight[r][...] * values[neighbour k], where each neighbour is a block of S nodes
-// (S = 0: `block` nodes) and the weights of neighbour k stand at k times the square of that.
-template <class T, int R, int S>
+// sum[r] += sum_k weight[r][k] * values[neighbour k]
+template <class T, int R>
 [[gnu::always_inline]] inline void gather(Row<T>* sum, const T* values,
                                           const std::int32_t* neighbour, std::int32_t count,
-                                          const T* const* weight, int block) {
-  constexpr int U = S == 1 ? kUnroll<R> : 1;
-  const int width = S ? S : block;
-  const std::int64_t step = static_cast<std::int64_t>(width) * width;
+                                          const T* const* weight) {
+  constexpr int U = kUnroll<R>;
   // Every inner loop is unrolled at once, or the compiler keeps the accumulators in memory.
   Vec<T> part[U][R][kVectors];
   NERVURE_UNROLL for (int u = 0; u < U; ++u)
@@ -87,13 +84,12 @@ template <class T, int R, int S>
       NERVURE_UNROLL for (int v = 0; v < kVectors; ++v)
         part[u][r][v] = u == 0 ? sum[r].v[v] : Vec<T>{};
   auto add = [&](int u, std::int32_t k) __attribute__((always_inline)) {
-    const T* x = at_node(values, static_cast<std::int64_t>(neighbour[k]) * width);
-    for (int s = 0; s < width; ++s, x += kLanes<T>)
-      NERVURE_UNROLL for (int r = 0; r < R; ++r) {
-        const T w = weight[r][k * step + s];
-        NERVURE_UNROLL for (int v = 0; v < kVectors; ++v)
-          part[u][r][v] += w * load<T>(x + v * kWidth<T>);
-      }
+    const T* x = at_node(values, neighbour[k]);
+    NERVURE_UNROLL for (int r = 0; r < R; ++r) {
+      const T w = weight[r][k];
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v)
+        part[u][r][v] += w * load<T>(x + v * kWidth<T>);
+    }
   };
   std::int32_t k = 0;
   for (; k + U <= count; k += U)
@@ -114,6 +110,8 @@ template <class T, int R, int S>
 //   start(node, slot)              what a node's sum begins with; slot: its place in the order
 //   apply(node, slot, last, sum)   what becomes of the sum; last: in a pass whose values stay
 //   weights, rows                  of the edges, and of the neighbours
+//   prefetch<S>(node)              fetches what apply will read of a block of S nodes
+//   wanted(panel)                  whether a block's neighbours are to be summed
 //   pairs                          whether apply takes so long that two at once pay
 // and hands node and result to finish(node, result), one after the other.
 
@@ -132,67 +130,22 @@ inline void visit_rows(const Problem& problem, std::int32_t position, std::int32
     weight[r] = problem.weights + begin[r];
     sum[r] = problem.start(node[r], position + r);
   }
-  gather<T, R, 1>(sum, problem.rows, walk.neighbours + begin[0], shared, weight, 1);
+  gather<T, R>(sum, problem.rows, walk.neighbours + begin[0], shared, weight);
   for (int r = 0; r < R; ++r) {
     const std::int32_t rest = begin[r] + shared, end = walk.indptr[node[r] + 1];
     if (rest < end) {
       const T* tail[1] = {problem.weights + rest};
-      gather<T, 1, 1>(sum + r, problem.rows, walk.neighbours + rest, end - rest, tail, 1);
+      gather<T, 1>(sum + r, problem.rows, walk.neighbours + rest, end - rest, tail);
     }
     problem.apply(node[r], position + r, last, sum[r]);
     finish(node[r], sum[r]);
   }
 }
 
-// R nodes of a block, starting with its row `row`; its blocks of weights are [row][neighbour].
-template <class T, int R, int S, class Problem, class Finish>
-inline void visit_block_rows(const Problem& problem, std::int32_t position, int row, bool last,
-                             Finish&& finish) {
-  const Walk& walk = problem.walk;
-  const int block = problem.p.block;
-  Row<T> sum[R];
-  const T* weight[R];
-  const std::int64_t step = static_cast<std::int64_t>(block) * block;
-  const std::int32_t index = walk.order[position];
-  const std::int32_t begin = walk.indptr[index], first = index * block + row;
-  const std::int64_t slot = static_cast<std::int64_t>(position) * block + row;
-  for (int r = 0; r < R; ++r) {
-    sum[r] = problem.start(first + r, slot + r);
-    weight[r] = problem.weights + begin * step + static_cast<std::int64_t>(row + r) * block;
-  }
-  gather<T, R, S>(sum, problem.rows, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
-                  block);
-  for (int r = 0; r < R; ++r) {
-    problem.apply(first + r, slot + r, last, sum[r]);
-    finish(first + r, sum[r]);
-  }
-}
-
-template <class T, int S, class Problem, class Finish>
-inline void visit_block(const Problem& problem, std::int32_t position, bool last, Finish&& finish) {
-  const int block = problem.p.block;
-  int row = 0;
-  constexpr int most = std::min(4, kRowsAtOnce);
-  for (; row + most <= block; row += most)
-    visit_block_rows<T, most, S>(problem, position, row, last, finish);
-  if constexpr (most > 2)
-    if (row + 2 <= block) {
-      visit_block_rows<T, 2, S>(problem, position, row, last, finish);
-      row += 2;
-    }
-  for (; row < block; ++row) visit_block_rows<T, 1, S>(problem, position, row, last, finish);
-}
-
-// All members of a panel. Blocks have no edges inside, so their rows do not wait for each other.
+// All members of a panel.
 template <class T, class Problem, class Finish>
 [[gnu::noinline]] void visit_panel(const Problem& problem, const Panel& panel, bool last,
                                    Finish& finish) {
-  switch (problem.p.block) {
-    case 1: break;
-    case 2: return visit_block<T, 2>(problem, panel.first, last, finish);
-    case 4: return visit_block<T, 4>(problem, panel.first, last, finish);
-    default: return visit_block<T, 0>(problem, panel.first, last, finish);
-  }
   std::int32_t at = panel.first;
   const std::int32_t end = panel.first + panel.rows;
   if constexpr (kRowsAtOnce >= 8)
@@ -207,6 +160,7 @@ template <class T, class Problem, class Finish>
 // A walk's arrays, to be kept in registers.
 struct Lists {
   const std::int32_t *order, *indptr, *neighbours;
+  std::int32_t edges;
 };
 
 // R nodes that neither share sources nor wait for each other.
@@ -220,7 +174,7 @@ template <class T, int R, class Problem, class Finish>
     const std::int32_t begin = walk.indptr[node[r]], count = walk.indptr[node[r] + 1] - begin;
     const T* weight[1] = {problem.weights + begin};
     sum[r] = problem.start(node[r], position + r);
-    gather<T, 1, 1>(sum + r, problem.rows, walk.neighbours + begin, count, weight, 1);
+    gather<T, 1>(sum + r, problem.rows, walk.neighbours + begin, count, weight);
   }
   NERVURE_UNROLL for (int r = 0; r < R; ++r) problem.apply(node[r], position + r, last, sum[r]);
   NERVURE_UNROLL for (int r = 0; r < R; ++r) finish(node[r], sum[r]);
@@ -234,7 +188,8 @@ template <class T, class Problem, class Finish>
 [[gnu::noinline]] void visit_stretch(const Problem& original, const Panel* first, const Panel* end,
                                      bool last, Finish& finish) {
   const Problem problem = original;
-  const Lists lists{problem.walk.order, problem.walk.indptr, problem.walk.neighbours};
+  const Lists lists{problem.walk.order, problem.walk.indptr, problem.walk.neighbours,
+                    problem.p.edges};
   Finish own = finish;
   if constexpr (Problem::pairs) {
     for (; first < end; ++first) {
@@ -252,13 +207,21 @@ template <class T, class Problem, class Finish>
   finish = own;
 }
 
+#include "blocks.hpp"
+
 // All panels from `first` to the one before `end`.
 template <class T, class Problem, class Finish>
 void visit(const Problem& problem, const Panel* first, const Panel* end, bool last,
            Finish& finish) {
+  if (problem.p.block > 1) {
+    with_block_size(problem.p.block, [&](auto size) {
+      visit_blocks<T, decltype(size)::value>(problem, first, end, last, finish);
+    });
+    return;
+  }
   while (first < end) {
     const Panel* next = first + 1;
-    if (problem.p.block > 1 || !apart(*first)) {
+    if (!apart(*first)) {
       visit_panel<T>(problem, *first, last, finish);
     } else {
       while (next < end && apart(*next)) ++next;

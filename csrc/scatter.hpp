@@ -1,22 +1,19 @@
-// The adjoint of a graph without cycles and without outgoing lists: each node's delta is pushed to
-// its sources along the incoming lists. Included inside the namespace of one instruction set.
+// The adjoint of a graph of single nodes without cycles, which has no outgoing lists: each node's
+// delta is pushed to its sources along the incoming lists. Included inside the namespace of one instruction set.
 
 // delta[source] += sum_r weight[r] * d[r] for the common sources of R targets.
 template <class T, int R>
 [[gnu::always_inline]] inline void push(const Row<T>* d, T* rows, const std::int32_t* neighbour,
-                                        std::int32_t count, const T* const* weight, int block) {
-  const std::int64_t step = static_cast<std::int64_t>(block) * block;
+                                        std::int32_t count, const T* const* weight) {
   for (std::int32_t k = 0; k < count; ++k) {
-    T* to = at_node(rows, static_cast<std::int64_t>(neighbour[k]) * block);
-    for (int s = 0; s < block; ++s, to += kLanes<T>) {
-      Vec<T> sum[kVectors];
-      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) sum[v] = load<T>(to + v * kWidth<T>);
-      NERVURE_UNROLL for (int r = 0; r < R; ++r) {
-        const T w = weight[r][k * step + s];
-        NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) sum[v] += w * d[r].v[v];
-      }
-      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) store<T>(to + v * kWidth<T>, sum[v]);
+    T* to = at_node(rows, neighbour[k]);
+    Vec<T> sum[kVectors];
+    NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) sum[v] = load<T>(to + v * kWidth<T>);
+    NERVURE_UNROLL for (int r = 0; r < R; ++r) {
+      const T w = weight[r][k];
+      NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) sum[v] += w * d[r].v[v];
     }
+    NERVURE_UNROLL for (int v = 0; v < kVectors; ++v) store<T>(to + v * kWidth<T>, sum[v]);
   }
 }
 
@@ -36,59 +33,17 @@ inline void scatter_rows(const AdjointProblem<T>& problem, const RowMask<T>& ali
     const std::int32_t begin = walk.indptr[node[r]], rest = begin + shared;
     weight[r] = problem.weights + begin;
     const T* tail[1] = {problem.weights + rest};
-    push<T, 1>(d + r, problem.rows, walk.neighbours + rest, walk.indptr[node[r] + 1] - rest,
-                   tail, 1);
+    push<T, 1>(d + r, problem.rows, walk.neighbours + rest, walk.indptr[node[r] + 1] - rest, tail);
   }
   if (stop) return;
-  push<T, R>(d, problem.rows, walk.neighbours + walk.indptr[node[0]], shared, weight, 1);
-}
-
-// R rows of a block from `row` on; blocks have no edges inside, so their order does not matter.
-template <class T, int R>
-inline void scatter_block_rows(const AdjointProblem<T>& problem, const RowMask<T>& alive,
-                               std::int32_t index, int row, bool stop) {
-  const Walk& walk = problem.walk;
-  const int block = problem.p.block;
-  const std::int64_t step = static_cast<std::int64_t>(block) * block;
-  const std::int32_t begin = walk.indptr[index];
-  Row<T> d[R];
-  const T* weight[R];
-  for (int r = 0; r < R; ++r) {
-    const std::int32_t node = index * block + row + r;
-    d[r] = load_row<T>(problem.row(node));
-    problem.times_slope(node, d[r]);
-    d[r] = keep<T>(alive, d[r]);
-    store_row<T>(problem.row(node), d[r]);
-    weight[r] = problem.weights + begin * step + static_cast<std::int64_t>(row + r) * block;
-  }
-  if (stop) return;
-  push<T, R>(d, problem.rows, walk.neighbours + begin, walk.indptr[index + 1] - begin, weight,
-                 block);
-}
-
-template <class T>
-inline void scatter_block(const AdjointProblem<T>& problem, const RowMask<T>& alive,
-                          std::int32_t index, bool stop) {
-  const int block = problem.p.block;
-  int row = 0;
-  if constexpr (kRowsAtOnce >= 4)
-    for (; row + 4 <= block; row += 4)
-      scatter_block_rows<T, 4>(problem, alive, index, row, stop);
-  if constexpr (kRowsAtOnce >= 2)
-    for (; row + 2 <= block; row += 2)
-      scatter_block_rows<T, 2>(problem, alive, index, row, stop);
-  for (; row < block; ++row) scatter_block_rows<T, 1>(problem, alive, index, row, stop);
+  push<T, R>(d, problem.rows, walk.neighbours + walk.indptr[node[0]], shared, weight);
 }
 
 template <class T>
 inline void scatter_panel(const AdjointProblem<T>& problem, const RowMask<T>& alive,
-                          const Panel& panel, bool stop_at_inputs) {
+                          const Panel& panel) {
   const std::int32_t* node = problem.walk.order + panel.first;
-  const bool stop = panel.only_inputs && stop_at_inputs;
-  if (problem.p.block > 1) {
-    scatter_block<T>(problem, alive, *node, stop);
-    return;
-  }
+  const bool stop = !problem.wanted(panel);
   std::int32_t left = panel.rows;
   if constexpr (kRowsAtOnce >= 8)
     for (; left >= 8; left -= 8)
@@ -102,21 +57,18 @@ inline void scatter_panel(const AdjointProblem<T>& problem, const RowMask<T>& al
   for (; left > 0; --left) scatter_rows<T, 1>(problem, alive, node + left - 1, panel.shared, stop);
 }
 
-// stop_at_inputs: nobody asks what reaches the pure inputs.
 template <class T>
-void scatter_group(const AdjointProblem<T>& problem, const Group& group, const RowMask<T>& alive,
-                   bool stop_at_inputs) {
+void scatter_group(const AdjointProblem<T>& problem, const Group& group,
+                   const RowMask<T>& alive) {
   const Walk& walk = problem.walk;
-  const std::int32_t block = problem.p.block;
   const Panel* panels = walk.panels.data();
   const std::int32_t first = walk.segments.data()[group.first].first;
   const std::int32_t last = walk.segments.data()[group.last - 1].last;
   const std::int32_t end = panels[last - 1].first + panels[last - 1].rows;
-  for (std::int32_t position = panels[first].first; position < end; ++position)
-    for (std::int32_t m = 0; m < block; ++m) {
-      const std::int32_t node = walk.order[position] * block + m;
-      store_row<T>(problem.row(node), problem.fresh(node));
-    }
+  for (std::int32_t position = panels[first].first; position < end; ++position) {
+    const std::int32_t node = walk.order[position];
+    store_row<T>(problem.row(node), problem.fresh(node));
+  }
   for (std::int32_t i = last; i-- > first;)
-    scatter_panel<T>(problem, alive, panels[i], stop_at_inputs);
+    scatter_panel<T>(problem, alive, panels[i]);
 }

@@ -197,23 +197,32 @@ void sweep(const Args& args, const Ends<T>& ends, int threads,
   }
 }
 
+// Transposed blocks S x S in another order; S = 0: of any size.
+template <int S, class T>
+void transpose_blocks(const T* from, const std::int32_t* place, std::int64_t count, int block,
+                      T* to) {
+  const int m = S ? S : block;
+  const std::int64_t size = static_cast<std::int64_t>(m) * m;
+  for (std::int64_t k = 0; k < count; ++k, to += size) {
+    const T* one = from + place[k] * size;
+    for (int r = 0; r < m; ++r)
+      for (int c = 0; c < m; ++c) to[c * m + r] = one[r * m + c];
+  }
+}
+
 // Weights in the order in which the adjoint gathers, blocks transposed.
 template <class T>
 void outgoing_weights(const Program& p, const T* weight, T* out, int threads) {
   const std::int64_t pieces = threads == 1 ? 1 : 4 * threads;
   const std::int64_t size = static_cast<std::int64_t>(p.block) * p.block;
+  const auto copy = p.block == 1   ? transpose_blocks<1, T>
+                    : p.block == 2 ? transpose_blocks<2, T>
+                    : p.block == 4 ? transpose_blocks<4, T>
+                    : p.block == 8 ? transpose_blocks<8, T>
+                                   : transpose_blocks<0, T>;
   parallel_for(pieces, threads, [&](std::int64_t piece) {
     const std::int64_t first = piece * p.edges / pieces, last = (piece + 1) * p.edges / pieces;
-    if (p.block == 1) {
-      for (std::int64_t k = first; k < last; ++k) out[k] = weight[p.out_edge[k]];
-      return;
-    }
-    for (std::int64_t k = first; k < last; ++k) {
-      const T* from = weight + p.out_edge[k] * size;
-      T* to = out + k * size;
-      for (std::int32_t r = 0; r < p.block; ++r)
-        for (std::int32_t c = 0; c < p.block; ++c) to[c * p.block + r] = from[r * p.block + c];
-    }
+    copy(weight, p.out_edge.data() + first, last - first, p.block, out + first * size);
   });
 }
 
@@ -232,7 +241,7 @@ void run_adjoint(AdjointArgs<T> args, int threads) {
   const Program& p = *args.program;
   const Ends<T> ends{args.grad_output, p.num_outputs,   args.delta,
                      p.inputs.data(),  args.grad_drive, p.num_inputs};
-  const bool permuted = p.has_cycles && args.batch > 0;
+  const bool permuted = p.gathers && args.batch > 0;
   const Buffer<T> outgoing(permuted ? p.weights() : 0);
   if (permuted) {
     outgoing_weights<T>(p, args.weight, outgoing.get(),

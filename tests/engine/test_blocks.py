@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nervure import Topology, engine
+from nervure import GraphLayer, Topology, engine
 from nervure.engine import ops
 
 from .graphs import BOUNDED, Case, assert_same, case_on, solved
@@ -52,12 +52,30 @@ def test_equals_reference_and_single_edges(block, acyclic, dtype):
 
 
 @pytest.mark.usefixtures("instruction_set")
-@pytest.mark.parametrize("block", [2, 3, 4, 7])
+@pytest.mark.parametrize("block", [2, 3, 4, 7, 8])
 @pytest.mark.parametrize("acyclic", [True, False])
 @pytest.mark.parametrize("batch", [1, 31, 33])
 def test_every_instruction_set_and_tail(block, acyclic, batch):
     for dtype in (torch.float32, torch.float64):
         case = block_case(block, acyclic, batch=batch, dtype=dtype)
+        found = solved(case, backend="native", tolerance=TIGHT[dtype])
+        assert_same(found, solved(case, backend="reference", tolerance=TIGHT[dtype]), dtype)
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("block", SIZES)
+# The sources of a node far apart, so that its gradient is summed over other numbers of chunks.
+@pytest.mark.parametrize("blocks", [20, 1200])
+def test_many_chunks_and_every_number_of_sources(block, blocks):
+    last = range(blocks - 10, blocks)
+    pairs = [(source, node) for count, node in enumerate(last) for source in range(count)]
+    # The last reads from all over.
+    pairs += [(source, blocks - 1) for source in range(9, blocks - 10, blocks // 12)]
+    topology = Topology.from_edges(
+        sorted(set(pairs)), num_nodes=blocks, inputs=[0, 3, 1], outputs=[blocks - 1, blocks - 4]
+    )
+    for dtype in (torch.float32, torch.float64):
+        case = case_on(topology, block=block, batch=230, dtype=dtype)
         found = solved(case, backend="native", tolerance=TIGHT[dtype])
         assert_same(found, solved(case, backend="reference", tolerance=TIGHT[dtype]), dtype)
 
@@ -108,3 +126,19 @@ def test_operators_and_compiler_take_blocks(acyclic):
         results.append((output.detach(), *torch.autograd.grad(output.square().sum(), leaves)))
     assert_same(results[1], results[0])
     assert torch.equal(results[0][0], solved(case, tolerance=1e-12)[0])
+
+
+@pytest.mark.parametrize("block", SIZES)
+@pytest.mark.parametrize("acyclic", [True, False])
+def test_the_other_gradients_are_the_same_without_that_of_the_drive(block, acyclic):
+    topology = Topology.erdos_renyi(
+        12, edges=40, acyclic=acyclic, seed=5, inputs=[0, 1, 2, 7], outputs=[11, 10]
+    )
+    layer = GraphLayer(topology, activation="tanh", block=block, tolerance=1e-12).double()
+    found = []
+    for wanted in (True, False):
+        drive = torch.linspace(-1, 1, 40 * 4 * block, dtype=torch.float64).view(40, -1)
+        layer.zero_grad()
+        layer(drive.requires_grad_(wanted)).square().sum().backward()
+        found.append((layer.weight.grad.clone(), layer.bias.grad.clone()))
+    assert_same(found[0], found[1])

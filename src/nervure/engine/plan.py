@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def nbytes(self) -> int:
-        """Bytes beyond the topology's own: about 60 per node, and with cycles 8 per edge."""
+        """Bytes beyond the topology's own: about 60 per node; with cycles or blocks 8 per edge."""
         return self.program.nbytes
 
     @cached_property

@@ -1,0 +1,120 @@
+"""Time per weight of a training step, wired in blocks of 1, 2, 4 and 8 nodes.
+
+The network of ``sparse-step``, its layers wired at random block by block: the expected number of
+weights is the same for every size of block. Timed is the layer alone, forward and backward for a
+given gradient of its outputs, without loss and optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from nervure.benchmarks.blocks import in_node_order
+from nervure.benchmarks.harness import OURS, Benchmark, Row, Settings, agreement, row_of, timed
+from nervure.networks import GraphLayer
+from nervure.topology import Topology
+
+SINGLE = "single edges"
+BLOCKS = (1, 2, 4, 8)
+BOUND = 1e-4
+# Of the norm of gradients, where single relus may fall on the other side of zero.
+KINKS = 5e-3
+
+
+def rows(settings: Settings) -> list[Row]:
+    """Time forward pass, and forward and backward pass, in blocks of 2, 4 and 8."""
+    sizes = [24, 32, 32, 5] if settings.quick else [784, 3000, 3000, 3000, 10]
+    epsilon = 3.0 if settings.quick else 20.0
+    batch = 16 if settings.quick else 128
+    generator = torch.Generator().manual_seed(0)
+    drive = torch.randn(batch, sizes[0], generator=generator)
+    gradient = torch.randn(batch, sizes[-1], generator=generator)
+    layers = {block: motif_layer(sizes, epsilon, block) for block in BLOCKS}
+    errors = {block: _checked(layer, drive, gradient) for block, layer in layers.items()}
+    # All sizes in turns, so that they share what disturbs the machine.
+    forward = timed(
+        {str(block): _forward(layer, drive) for block, layer in layers.items()}, settings
+    )
+    step = timed(
+        {str(block): _step(layer, drive, gradient) for block, layer in layers.items()}, settings
+    )
+    found = []
+    for block in BLOCKS[1:]:
+        weights, single = layers[block].plan.weights, layers[1].plan.weights
+        for what, times in (("forward", forward), ("forward and backward", step)):
+            ours, theirs = 1e6 * times[str(block)] / weights, 1e6 * times["1"] / single
+            found.append(
+                row_of(
+                    f"blocks of {block}, {what}",
+                    {OURS: times[str(block)], SINGLE: times["1"]},
+                    max_error=errors[block],
+                    notes=f"{ours:.3g} ns for each of {weights:,} weights against {theirs:.3g} for "
+                    f"each of {single:,}: {100 * (ours / theirs - 1):+.0f} %",
+                )
+            )
+    return found
+
+
+def motif_layer(sizes: list[int], epsilon: float, block: int) -> GraphLayer:
+    """Wire a layered network in blocks; nodes that fill up the last block of a layer are not read.
+
+    Every layer but the last must be a multiple of the block.
+    """
+    blocks = [-(-size // block) for size in sizes]
+    densities = [min(1.0, epsilon * (n + m) / (n * m)) for n, m in pairwise(sizes)]
+    topology = Topology.layered(blocks, density=densities, seed=0)
+    outputs = range(sum(sizes[:-1]), sum(sizes))
+    filled = blocks[-1] * block
+    return GraphLayer(
+        topology,
+        activation=["identity"] * sizes[0] + ["relu"] * sum(sizes[1:-1]) + ["identity"] * filled,
+        block=block,
+        outputs=outputs,
+        backend="native",
+        generator=torch.Generator().manual_seed(0),
+    )
+
+
+def _checked(layer: GraphLayer, drive: Tensor, gradient: Tensor) -> float:
+    """Compare outputs and gradients with those of the same network wired edge by edge."""
+    block, coarse = layer.block, layer.topology
+    single = GraphLayer(
+        coarse.expanded(block),
+        activation=layer.activation,
+        inputs=layer.plan.inputs,
+        outputs=layer.plan.outputs,
+        backend="native",
+    )
+    with torch.no_grad():
+        single.weight.copy_(in_node_order(coarse, layer.weight, block))
+    what = f"blocks of {block}"
+    ours, theirs = layer(drive), single(drive)
+    ours.backward(gradient)
+    theirs.backward(gradient)
+    found = [agreement(f"{what}, outputs", ours, theirs, BOUND)]
+    for name in ("weight", "bias"):
+        mine, other = getattr(layer, name).grad, getattr(single, name).grad
+        mine = in_node_order(coarse, mine, block) if name == "weight" else mine
+        found.append(agreement(f"{what}, gradients of the {name}s", mine, other, KINKS, kinks=True))
+    return max(found)
+
+
+def _forward(layer: GraphLayer, drive: Tensor) -> Callable[[], object]:
+    return lambda: layer(drive)
+
+
+def _step(layer: GraphLayer, drive: Tensor, gradient: Tensor) -> Callable[[], None]:
+    def work() -> None:
+        layer.zero_grad()
+        layer(drive).backward(gradient)
+
+    return work
+
+
+BENCHMARK = Benchmark(
+    "motifs", "time per weight of a training step, wired in blocks against single edges", rows
+)
