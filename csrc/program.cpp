@@ -210,6 +210,8 @@ Program::Program(Wiring wiring)
   pure_input.resize(nodes);
   for (std::int32_t i = 0; i < nodes; ++i)
     pure_input[i] = input_row[i] >= 0 && g.indptr[i / block] == g.indptr[i / block + 1];
+  leading_inputs = static_cast<std::int32_t>(
+      (std::find(pure_input.begin(), pure_input.end(), 0) - pure_input.begin()) / block);
   if (block > 1)
     for (Panel& panel : backward.panels) {
       panel.only_inputs = true;

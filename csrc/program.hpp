@@ -77,6 +77,7 @@ class Program {
   std::vector<std::int32_t> input_row, output_row;  // column of each node, or -1
   std::vector<std::int32_t> component_size;         // in nodes
   std::vector<std::uint8_t> pure_input;             // of every node
+  std::int32_t leading_inputs = 0;                  // blocks before the first with another node
   Walk forward, backward;                           // backward is empty unless it gathers
   std::vector<std::int32_t> out_edge;               // edge of each place in backward.neighbours
   std::vector<std::int64_t> work;                   // edges before each forward panel; and in all

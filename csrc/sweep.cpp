@@ -210,9 +210,9 @@ void transpose_blocks(const T* from, const std::int32_t* place, std::int64_t cou
   }
 }
 
-// Weights in the order in which the adjoint gathers, blocks transposed.
+// Weights in the order in which the adjoint gathers, blocks transposed; from edge `begin` on.
 template <class T>
-void outgoing_weights(const Program& p, const T* weight, T* out, int threads) {
+void outgoing_weights(const Program& p, const T* weight, std::int64_t begin, T* out, int threads) {
   const std::int64_t pieces = threads == 1 ? 1 : 4 * threads;
   const std::int64_t size = static_cast<std::int64_t>(p.block) * p.block;
   const auto copy = p.block == 1   ? transpose_blocks<1, T>
@@ -221,7 +221,9 @@ void outgoing_weights(const Program& p, const T* weight, T* out, int threads) {
                     : p.block == 8 ? transpose_blocks<8, T>
                                    : transpose_blocks<0, T>;
   parallel_for(pieces, threads, [&](std::int64_t piece) {
-    const std::int64_t first = piece * p.edges / pieces, last = (piece + 1) * p.edges / pieces;
+    const std::int64_t edges = p.edges - begin;
+    const std::int64_t first = begin + piece * edges / pieces;
+    const std::int64_t last = begin + (piece + 1) * edges / pieces;
     copy(weight, p.out_edge.data() + first, last - first, p.block, out + first * size);
   });
 }
@@ -244,7 +246,10 @@ void run_adjoint(AdjointArgs<T> args, int threads) {
   const bool permuted = p.gathers && args.batch > 0;
   const Buffer<T> outgoing(permuted ? p.weights() : 0);
   if (permuted) {
-    outgoing_weights<T>(p, args.weight, outgoing.get(),
+    // The adjoint may stop before blocks of inputs; those that come first have the first edges.
+    const bool stops = p.block > 1 && !p.input_bias && !args.grad_drive;
+    const std::int32_t inputs = stops ? p.leading_inputs : 0;
+    outgoing_weights<T>(p, args.weight, p.backward.indptr[inputs], outgoing.get(),
                         useful_threads<T>(p, chunks_of<T>(args.batch), threads));
     args.weight = outgoing.get();
   }

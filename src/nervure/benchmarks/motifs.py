@@ -1,8 +1,8 @@
 """Time per weight of a training step, wired in blocks of 1, 2, 4 and 8 nodes.
 
 The network of ``sparse-step``, its layers wired at random block by block: the expected number of
-weights is the same for every size of block. Timed is the layer alone, forward and backward for a
-given gradient of its outputs, without loss and optimizer.
+weights is the same for every size of block. Timed is the layer alone, for a given gradient of its
+outputs, without loss and optimizer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from nervure.benchmarks.blocks import in_node_order
 from nervure.benchmarks.harness import OURS, Benchmark, Row, Settings, agreement, row_of, timed
+from nervure.engine import native
+from nervure.engine.native import Solver
 from nervure.networks import GraphLayer
 from nervure.topology import Topology
 
@@ -26,7 +28,7 @@ KINKS = 5e-3
 
 
 def rows(settings: Settings) -> list[Row]:
-    """Time forward pass, and forward and backward pass, in blocks of 2, 4 and 8."""
+    """Time each pass of the engine, their sum, and forward and backward by autograd."""
     sizes = [24, 32, 32, 5] if settings.quick else [784, 3000, 3000, 3000, 10]
     epsilon = 3.0 if settings.quick else 20.0
     batch = 16 if settings.quick else 128
@@ -36,24 +38,29 @@ def rows(settings: Settings) -> list[Row]:
     layers = {block: motif_layer(sizes, epsilon, block) for block in BLOCKS}
     errors = {block: _checked(layer, drive, gradient) for block, layer in layers.items()}
     # All sizes in turns, so that they share what disturbs the machine.
-    forward = timed(
-        {str(block): _forward(layer, drive) for block, layer in layers.items()}, settings
-    )
-    step = timed(
+    passes = {block: _passes(layer, drive, gradient) for block, layer in layers.items()}
+    times = {
+        what: timed({str(block): passes[block][what] for block in BLOCKS}, settings)
+        for what in passes[1]
+    }
+    times["the three passes"] = {
+        str(block): sum(times[what][str(block)] for what in times) for block in BLOCKS
+    }
+    times["step with autograd"] = timed(
         {str(block): _step(layer, drive, gradient) for block, layer in layers.items()}, settings
     )
     found = []
     for block in BLOCKS[1:]:
         weights, single = layers[block].plan.weights, layers[1].plan.weights
-        for what, times in (("forward", forward), ("forward and backward", step)):
-            ours, theirs = 1e6 * times[str(block)] / weights, 1e6 * times["1"] / single
+        for what, measured in times.items():
+            ours, theirs = 1e6 * measured[str(block)] / weights, 1e6 * measured["1"] / single
             found.append(
                 row_of(
                     f"blocks of {block}, {what}",
-                    {OURS: times[str(block)], SINGLE: times["1"]},
+                    {OURS: measured[str(block)], SINGLE: measured["1"]},
                     max_error=errors[block],
                     notes=f"{ours:.3g} ns for each of {weights:,} weights against {theirs:.3g} for "
-                    f"each of {single:,}: {100 * (ours / theirs - 1):+.0f} %",
+                    f"each of {single:,}: {100 * (ours / theirs - 1):+.1f} %",
                 )
             )
     return found
@@ -103,8 +110,22 @@ def _checked(layer: GraphLayer, drive: Tensor, gradient: Tensor) -> float:
     return max(found)
 
 
-def _forward(layer: GraphLayer, drive: Tensor) -> Callable[[], object]:
-    return lambda: layer(drive)
+def _passes(layer: GraphLayer, drive: Tensor, gradient: Tensor) -> dict[str, Callable[[], object]]:
+    """Give the engine's work in a training step, pass by pass."""
+    plan, weight = layer.plan, layer.weight.detach()
+    bias = None if layer.bias is None else layer.bias.detach()
+    solver = Solver(1e-4, 1, layer.leak)
+    solved = native.forward(plan, drive, weight, bias, solver)
+    _, delta, _ = native.adjoint(
+        plan, gradient, weight, solved.state, solved.slope, None, solver, need_drive=False
+    )
+    return {
+        "forward": lambda: native.forward(plan, drive, weight, bias, solver),
+        "adjoint": lambda: native.adjoint(
+            plan, gradient, weight, solved.state, solved.slope, None, solver, need_drive=False
+        ),
+        "gradient": lambda: native.edge_gradient(plan, solved.state, delta),
+    }
 
 
 def _step(layer: GraphLayer, drive: Tensor, gradient: Tensor) -> Callable[[], None]:

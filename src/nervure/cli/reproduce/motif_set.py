@@ -39,6 +39,9 @@ def reproduce_motif_set(
     learning_rate: Annotated[
         float, typer.Option(min=1e-9, help="Of SGD with momentum, the paper's.")
     ] = motif_set.Settings().learning_rate,
+    weight_decay: Annotated[
+        float, typer.Option(min=0.0, help="L2 penalty, as SET's authors have it.")
+    ] = motif_set.Settings().weight_decay,
     dense: Annotated[
         bool, typer.Option(help="Train the dense network too, which takes longest.")
     ] = True,
@@ -57,7 +60,10 @@ def reproduce_motif_set(
     regression. Results are kept cell by cell: stopped and started again, it goes on where it was.
     """
     settings = motif_set.Settings(
-        epochs=epochs or (5 if quick else 300), epsilon=epsilon, learning_rate=learning_rate
+        epochs=epochs or (5 if quick else 300),
+        epsilon=epsilon,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
     )
     datasets = data or ["fashion_mnist", "tox171" if quick else "lung"]
     structures = hidden or (["2x1000"] if quick else list(motif_set.HIDDEN))

@@ -1,0 +1,204 @@
+"""`Population`: many layers side by side as one graph, swept at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nervure.errors import EngineError
+from nervure.networks.graph_layer import GraphLayer
+from nervure.networks.parameters import replace_values
+
+
+class Population(nn.Module):
+    """Layers trained side by side: their disjoint union is one topology and one sweep.
+
+    Members stay layers of their own, whose weights and biases lie in the union's. So each can have
+    its own optimizer and rule; what one does never touches another.
+
+    Parameters
+    ----------
+    members : sequence of GraphLayer
+        Sparse, without blocks, of one dtype and one leak, biases in all or in none. They are taken
+        over, not copied.
+
+    Attributes
+    ----------
+    members : list of GraphLayer
+    layer : GraphLayer
+        Their union.
+
+    Raises
+    ------
+    EngineError
+        If there is none, or they are not alike in what the union needs.
+
+    Notes
+    -----
+    A pass costs what the members' edges cost together; with few samples, threads share the members.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nervure import GraphLayer, Topology
+    >>> from nervure.networks import Population
+    >>> members = [GraphLayer(Topology.layered([4, width, 2])) for width in (8, 30)]
+    >>> population = Population(members)
+    >>> optimizers = [torch.optim.SGD(member.parameters(), lr=0.1) for member in members]
+    >>> x, y = torch.randn(16, 4), torch.randint(2, (16,))
+    >>> losses = [torch.nn.functional.cross_entropy(out, y) for out in population(x)]
+    >>> torch.stack(losses).sum().backward()
+    >>> population.hand_out()
+    >>> for optimizer in optimizers:
+    ...     optimizer.step()
+    >>> population.take_in()
+    """
+
+    def __init__(self, members: Sequence[GraphLayer]) -> None:
+        super().__init__()
+        _check(members)
+        self.members = list(members)
+        self.layer = self._union()
+        self._share()
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def _union(self) -> GraphLayer:
+        first = self.members[0]
+        topologies = [member.topology for member in self.members]
+        return GraphLayer(
+            topologies[0].union(*topologies[1:]),
+            activation=[name for member in self.members for name in member.activation],
+            bias=first.bias is not None,
+            input_bias=first.input_bias,
+            backend=first.backend,
+            tolerance=first.tolerance,
+            max_sweeps=first.max_sweeps,
+            leak=first.leak,
+            on_failure=first.on_failure,
+            generator=torch.Generator().manual_seed(0),
+            device=first.weight.device,
+            dtype=first.weight.dtype,
+        )
+
+    @torch.no_grad()
+    def _share(self) -> None:
+        """Lay the members' parameters into the union's."""
+        for name in ("weight", "bias"):
+            whole: nn.Parameter | None = getattr(self.layer, name)
+            if whole is None:
+                continue
+            parts: list[nn.Parameter] = [getattr(member, name) for member in self.members]
+            replace_values(whole, torch.cat([part.data for part in parts]))
+            pieces = whole.data.split([len(part) for part in parts])
+            for part, piece in zip(parts, pieces, strict=True):
+                part.data = piece
+
+    def forward(self, x: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Run every member.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, inputs), or a sequence of them
+            The same for all members, or one each, of as many samples.
+
+        Returns
+        -------
+        tuple of Tensor, shape (batch, outputs)
+            One per member.
+        """
+        given = [x] * len(self) if isinstance(x, Tensor) else list(x)
+        wanted = [member.plan.num_inputs for member in self.members]
+        if [part.shape[-1] for part in given] != wanted:
+            raise EngineError(
+                f"x: expected {_few(wanted)} inputs of the {len(self)} members, got "
+                f"{_few([part.shape[-1] for part in given])}"
+            )
+        out: Tensor = self.layer(torch.cat(given, dim=-1))
+        sizes = [member.plan.num_outputs for member in self.members]
+        return tuple(torch.split(out, sizes, dim=-1))
+
+    def hand_out(self) -> None:
+        """Give every member its part of the gradient, after a backward pass."""
+        for name in ("weight", "bias"):
+            whole: nn.Parameter | None = getattr(self.layer, name)
+            if whole is None or whole.grad is None:
+                continue
+            parts: list[nn.Parameter] = [getattr(member, name) for member in self.members]
+            pieces = whole.grad.split([len(part) for part in parts])
+            for part, piece in zip(parts, pieces, strict=True):
+                part.grad = piece
+            whole.grad = None
+
+    def take_in(self) -> None:
+        """Take up what optimizers and rules have made of the members.
+
+        Values changed in place are in the union already; members that were rewired make it anew.
+        """
+        union, at = self.layer.topology, 0
+        first = 0
+        same = True
+        for member in self.members:
+            t = member.topology
+            last, end = first + t.num_nodes, at + t.num_edges
+            rows = union.indptr[first : last + 1]
+            same = (
+                end <= union.num_edges
+                and bool((rows - at == t.indptr).all())
+                and bool((union.sources[at:end] - first == t.sources).all())
+            )
+            if not same:
+                break
+            first, at = last, end
+        if not same:
+            self.layer = self._union()
+        if not same or not self._shared():
+            self._share()
+
+    def _shared(self) -> bool:
+        first = self.members[0].weight
+        return first.data_ptr() == self.layer.weight.data_ptr() or not len(first)
+
+    def select(self, members: Iterable[int]) -> Population:
+        """Make the population of some members, which leave this one.
+
+        Parameters
+        ----------
+        members : iterable of int
+            Their numbers; those left out keep values of their own.
+        """
+        chosen = list(members)
+        population = Population([self.members[i] for i in chosen])
+        with torch.no_grad():
+            for i in set(range(len(self))) - set(chosen):
+                for part in self.members[i].parameters():
+                    part.data = part.data.clone()
+        return population
+
+
+def _check(members: Sequence[GraphLayer]) -> None:
+    if not members:
+        raise EngineError("members: expected at least one layer, got none")
+    first = members[0]
+    problems = []
+    for i, member in enumerate(members):
+        if member.storage != "sparse" or member.block != 1 or member.contraction is not None:
+            problems.append(f"member {i}: expected sparse storage without blocks or contraction")
+        if member.weight.dtype != first.weight.dtype:
+            problems.append(f"member {i}: expected {first.weight.dtype}, got {member.weight.dtype}")
+        if (member.bias is None) != (first.bias is None):
+            problems.append(f"member {i}: expected biases in all members or in none")
+        if (member.leak, member.input_bias) != (first.leak, first.input_bias):
+            problems.append(f"member {i}: expected the leak and input_bias of the first member")
+    if problems:
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise EngineError("; ".join(problems[:3]) + more)
+
+
+def _few(values: Sequence[int]) -> str:
+    shown = ", ".join(str(v) for v in np.unique(values)[:5])
+    return shown + (", ..." if len(set(values)) > 5 else "")
