@@ -61,6 +61,10 @@ class ConvergenceError(EngineError):
         self.samples = samples
 
 
+class FunctionGraphError(NervureError, ValueError):
+    """Gates, expressions or names that do not make a Boolean function graph."""
+
+
 class DataError(NervureError, ValueError):
     """Data that cannot be used as given."""
 

@@ -1,5 +1,6 @@
 """Data by name or from a file: loaded, split and encoded."""
 
+from nervure.data.composed import ComposedImages, hierarchical_digits, two_digits
 from nervure.data.dataset import Dataset
 from nervure.data.encoding import ArrayEncoder, TableEncoder
 from nervure.data.prepare import Prepared, TableSource, open_source, prepare
@@ -11,6 +12,7 @@ from nervure.data.tables import Column, Table, detect_task, read_table
 __all__ = [
     "ArrayEncoder",
     "Column",
+    "ComposedImages",
     "Dataset",
     "DatasetInfo",
     "Prepared",
@@ -20,10 +22,12 @@ __all__ = [
     "TableSource",
     "detect_task",
     "encoder_from_json",
+    "hierarchical_digits",
     "list_datasets",
     "load",
     "open_source",
     "prepare",
     "read_table",
     "split_rows",
+    "two_digits",
 ]
