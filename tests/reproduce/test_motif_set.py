@@ -89,6 +89,25 @@ def test_the_table_is_relative_to_set_and_beside_the_paper():
     assert lines["masked dense"].accuracy is None
 
 
+def test_a_network_that_diverges_is_a_line_of_its_own():
+    found = ledger_of()
+    found[0][1]["motif 4, tied"] = {"diverged": "the training loss became nan"}
+    lines = {line.network: line for line in motif_set_tables.lines(found)}
+    assert lines["motif 4, tied"].diverged == 1
+    assert lines["motif 4, tied"].accuracy is None
+    assert lines["motif 4"].diverged == 0
+
+
+@pytest.mark.usefixtures("digits")
+def test_the_others_go_on_when_one_diverges():
+    settings = motif_set.Settings(epochs=2, epsilon=4, learning_rate=3.0)
+    found = motif_set.run(motif_set.cells(["lung"], ["2x1000"], [0], settings)[0])
+    gone = [name for name, one in found.items() if "diverged" in one]
+    assert gone
+    assert all("loss became" in found[name]["diverged"] for name in gone)
+    assert found["dense"]["epoch_seconds"] > 0
+
+
 def test_curves_cross_where_time_begins_to_count():
     lines = motif_set_tables.lines(ledger_of())
     chosen = [line for line in lines if line.network not in ("dense", "masked dense")]

@@ -1,6 +1,7 @@
 """What runs on a topology: torch modules."""
 
 from nervure.networks.freenet import FreeNet
+from nervure.networks.from_module import edge_weights_of_module, topology_of_module
 from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.neural_modules import NeuralModules
 from nervure.networks.parameters import count_parameters
@@ -13,6 +14,8 @@ __all__ = [
     "NeuralModules",
     "SparseMLP",
     "count_parameters",
+    "edge_weights_of_module",
     "exact_polynomial",
     "neurons_needed",
+    "topology_of_module",
 ]

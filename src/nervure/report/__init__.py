@@ -10,6 +10,7 @@ from nervure.report.curves import (
 from nervure.report.drawing import graph_drawing
 from nervure.report.importance import importance_bars, importance_image
 from nervure.report.layers import degree_history, density_history
+from nervure.report.modules_drawing import hierarchy_drawing, network_by_module
 from nervure.report.updates import Update, pair_densities, update_history
 from nervure.report.writing import write_report
 
@@ -20,9 +21,11 @@ __all__ = [
     "degree_history",
     "density_history",
     "graph_drawing",
+    "hierarchy_drawing",
     "importance_bars",
     "importance_image",
     "module_history",
+    "network_by_module",
     "pair_densities",
     "rewiring_history",
     "sweep_history",

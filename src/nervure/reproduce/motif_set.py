@@ -143,7 +143,8 @@ def run(cell: Cell) -> dict[str, Any]:
     Returns
     -------
     dict
-        Of the part "sparse": by the name of each variant what `_figures` gives, and the time that
+        Of the part "sparse": by the name of each variant what `_figures` gives, or why it
+        "diverged" (its loss was no longer finite), and the time that
         an epoch of the first takes as "dense" layers and as "masked" ones. Of the part "dense" what
         `_figures` gives, of "logistic" accuracy and time.
 
@@ -165,10 +166,20 @@ def run(cell: Cell) -> dict[str, Any]:
         return _figures(training, data)
     trainings = {v.name: _variant(v, data, settings, cell) for v in VARIANTS}
     first = next(iter(trainings.values()))
-    while not first.done:
-        for training in trainings.values():
-            training.epoch()
-    found: dict[str, Any] = {name: _figures(t, data) for name, t in trainings.items()}
+    diverged: dict[str, str] = {}
+    for _ in range(settings.epochs):
+        for name, training in trainings.items():
+            if name in diverged:
+                continue
+            try:
+                training.epoch()
+            except EngineError as error:
+                # One network's fate is a result; the others go on.
+                diverged[name] = str(error)
+    found: dict[str, Any] = {
+        name: {"diverged": diverged[name]} if name in diverged else _figures(training, data)
+        for name, training in trainings.items()
+    }
     assert isinstance(first.network, SparseMLP)
     return found | _peer_epochs(first.network, data, settings)
 

@@ -68,7 +68,11 @@ def _curves(found: Found, cases: Sequence[tuple[str, str]], key: str) -> Figure:
             if (c["part"], c["data"], c.get("hidden")) == ("sparse", data, hidden)
         ]
         for variant in VARIANTS:
-            curves = [np.array(result[variant.name][key][:_EPOCHS]) for result in results]
+            curves = [
+                np.array(result[variant.name][key][:_EPOCHS])
+                for result in results
+                if key in result[variant.name]
+            ]
             if not curves:
                 continue
             mean = np.mean(curves, axis=0) * (100 if key == "curve" else 1)

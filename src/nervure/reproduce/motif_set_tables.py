@@ -43,6 +43,8 @@ class Line:
     score : float or None
         The comprehensive score, 0.1 on time.
     paper : Published or None
+    diverged : int
+        Seeds whose loss was no longer finite; they are not in the figures.
     """
 
     data: str
@@ -57,6 +59,7 @@ class Line:
     lost: float | None = None
     score: float | None = None
     paper: Published | None = None
+    diverged: int = 0
 
 
 def lines(found: Found) -> list[Line]:
@@ -85,7 +88,10 @@ def _of_structure(
 ) -> Iterator[Line]:
     base: tuple[float, float] | None = None
     for variant in VARIANTS if sparse else ():
-        results = [result[variant.name] for result in sparse]
+        results = [r[variant.name] for r in sparse if "diverged" not in r[variant.name]]
+        if not results:
+            yield Line(data, hidden, variant.name, 0, None, None, None, None, diverged=len(sparse))
+            continue
         accuracy = _mean_and_spread(results)
         seconds = _mean(results, "seconds")
         base = base or (seconds, accuracy[0])
@@ -97,6 +103,7 @@ def _of_structure(
             lost=1 - accuracy[0] / base[1],
             score=comprehensive_score(seconds, accuracy[0], *base, weight=WEIGHT),
             paper=None if variant.tied else published.get(variant.motif_size),
+            diverged=len(sparse) - len(results),
         )  # fmt: skip
     if sparse or dense:
         # Timed beside the sparse ones, where they ran; by its own training else.
@@ -126,9 +133,9 @@ def score_curves(chosen: Sequence[Line], weights: Sequence[float]) -> dict[str, 
     dict of str to list of float
         By network, those of which time and accuracy are known.
     """
-    base = next(line for line in chosen if line.network == VARIANTS[0].name)
-    assert base.seconds is not None
-    assert base.accuracy is not None
+    base = next((line for line in chosen if line.network == VARIANTS[0].name), None)
+    if base is None or base.seconds is None or base.accuracy is None:
+        return {}
     return {
         line.network: [
             comprehensive_score(line.seconds, line.accuracy[0], base.seconds, base.accuracy[0],

@@ -121,7 +121,7 @@ def _table(lines: Sequence[motif_set_tables.Line], where: str, epochs: int) -> T
     base = next((line.paper for line in lines if line.paper is not None), None)
     for line in lines:
         table.add_row(
-            line.network,
+            line.network + (f" ({line.diverged} diverged)" if line.diverged else ""),
             "-"
             if line.accuracy is None
             else f"{100 * line.accuracy[0]:.2f} ± {100 * line.accuracy[1]:.2f}",
