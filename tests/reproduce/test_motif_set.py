@@ -100,7 +100,7 @@ def test_a_network_that_diverges_is_a_line_of_its_own():
 
 @pytest.mark.usefixtures("digits")
 def test_the_others_go_on_when_one_diverges():
-    settings = motif_set.Settings(epochs=2, epsilon=4, learning_rate=3.0)
+    settings = motif_set.Settings(epochs=2, epsilon=4, learning_rate=50.0)
     found = motif_set.run(motif_set.cells(["lung"], ["2x1000"], [0], settings)[0])
     gone = [name for name, one in found.items() if "diverged" in one]
     assert gone
