@@ -6,12 +6,14 @@ from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.neural_modules import NeuralModules
 from nervure.networks.parameters import count_parameters
 from nervure.networks.polynomial import exact_polynomial, neurons_needed
+from nervure.networks.population import Population
 from nervure.networks.sparse_mlp import SparseMLP
 
 __all__ = [
     "FreeNet",
     "GraphLayer",
     "NeuralModules",
+    "Population",
     "SparseMLP",
     "count_parameters",
     "edge_weights_of_module",

@@ -137,31 +137,33 @@ class Population(nn.Module):
     def take_in(self) -> None:
         """Take up what optimizers and rules have made of the members.
 
-        Values changed in place are in the union already; members that were rewired make it anew.
+        Values changed in place are in the union already; where a member was rewired, the union is
+        made anew.
         """
-        union, at = self.layer.topology, 0
-        first = 0
-        same = True
+        if self._is_union():
+            return
+        self.layer = self._union()
+        self._share()
+
+    def _is_union(self) -> bool:
+        """Whether the union has the members' wiring and holds their values."""
+        whole, union = self.layer, self.layer.topology
+        node = edge = 0
         for member in self.members:
             t = member.topology
-            last, end = first + t.num_nodes, at + t.num_edges
-            rows = union.indptr[first : last + 1]
-            same = (
-                end <= union.num_edges
-                and bool((rows - at == t.indptr).all())
-                and bool((union.sources[at:end] - first == t.sources).all())
-            )
-            if not same:
-                break
-            first, at = last, end
-        if not same:
-            self.layer = self._union()
-        if not same or not self._shared():
-            self._share()
-
-    def _shared(self) -> bool:
-        first = self.members[0].weight
-        return first.data_ptr() == self.layer.weight.data_ptr() or not len(first)
+            rows = union.indptr[node : node + t.num_nodes + 1]
+            own = slice(edge, edge + t.num_edges)
+            held = _begins_at(member.weight, whole.weight, edge)
+            if whole.bias is not None and member.bias is not None:
+                held = held and _begins_at(member.bias, whole.bias, node)
+            if not (
+                held
+                and np.array_equal(rows - edge, t.indptr)
+                and np.array_equal(union.sources[own] - node, t.sources)
+            ):
+                return False
+            node, edge = node + t.num_nodes, own.stop
+        return edge == union.num_edges
 
     def select(self, members: Iterable[int]) -> Population:
         """Make the population of some members, which leave this one.
@@ -178,6 +180,11 @@ class Population(nn.Module):
                 for part in self.members[i].parameters():
                     part.data = part.data.clone()
         return population
+
+
+def _begins_at(part: Tensor, whole: Tensor, offset: int) -> bool:
+    """Whether a part's values are those of a whole from an offset on; nothing is anywhere."""
+    return not len(part) or part.data_ptr() == whole.data_ptr() + offset * whole.element_size()
 
 
 def _check(members: Sequence[GraphLayer]) -> None:

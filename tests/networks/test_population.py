@@ -1,0 +1,165 @@
+"""Layers side by side: what each gives is what it gives alone."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import mse_loss
+
+from nervure import GraphLayer, Topology
+from nervure.errors import EngineError
+from nervure.networks import Population
+from nervure.rules import SET, MagnitudePruning
+
+
+def layered(sizes, seed, density=0.6, **options):
+    return GraphLayer(
+        Topology.layered(sizes, density=density, seed=seed),
+        activation="tanh",
+        generator=torch.Generator().manual_seed(seed),
+        dtype=torch.float64,
+        **options,
+    )
+
+
+def batch(inputs, outputs, rows=7, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(rows, inputs, generator=generator, dtype=torch.float64)
+    return x, torch.randn(rows, outputs, generator=generator, dtype=torch.float64)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 5)), min_size=1, max_size=6))
+def test_outputs_and_gradients_are_those_of_each_alone(shapes):
+    members = [layered([3, width, 2], seed) for width, seed in shapes]
+    alone = [copy.deepcopy(member) for member in members]
+    population = Population(members)
+    x, y = batch(3, 2)
+    outputs = population(x)
+    assert len(outputs) == len(population) == len(shapes)
+    sum(mse_loss(out, y) for out in outputs).backward()
+    population.hand_out()
+    for member, one, out in zip(members, alone, outputs, strict=True):
+        own = one(x)
+        torch.testing.assert_close(out, own)
+        mse_loss(own, y).backward()
+        for name, parameter in one.named_parameters():
+            torch.testing.assert_close(getattr(member, name).grad, parameter.grad)
+
+
+def test_members_train_with_optimizers_of_their_own():
+    members = [layered([4, width, 2], width) for width in (3, 8, 5)]
+    alone = [copy.deepcopy(member) for member in members]
+    population = Population(members)
+    kinds = (
+        lambda p: torch.optim.SGD(p, lr=0.3, momentum=0.9),
+        lambda p: torch.optim.Adam(p, lr=0.01),
+        lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.01),
+    )
+    both = [[kind(m.parameters()) for kind, m in zip(kinds, group, strict=True)]
+            for group in (members, alone)]  # fmt: skip
+    inputs = [batch(4, 2, seed=seed) for seed in range(3)]
+    for _ in range(15):
+        losses = [
+            mse_loss(out, y)
+            for out, (_, y) in zip(population([x for x, _ in inputs]), inputs, strict=True)
+        ]
+        torch.stack(losses).sum().backward()
+        population.hand_out()
+        for optimizer in both[0]:
+            optimizer.step()
+        population.take_in()
+        for one, optimizer, (x, y) in zip(alone, both[1], inputs, strict=True):
+            optimizer.zero_grad()
+            mse_loss(one(x), y).backward()
+            optimizer.step()
+    for member, one in zip(members, alone, strict=True):
+        for name, parameter in one.named_parameters():
+            torch.testing.assert_close(getattr(member, name), parameter)
+
+
+def test_rules_rewire_members_apart():
+    sizes = [6, 10, 3]
+    members = [layered(sizes, seed) for seed in range(3)]
+    alone = [copy.deepcopy(member) for member in members]
+    population = Population(members)
+    x, y = batch(6, 3)
+    rules, optimizers = [], []
+    for group in (members, alone):
+        made = [torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.9) for m in group]
+        optimizers.append(made)
+        rules.append([
+            SET(group[0], made[0], interval=3, sizes=sizes, seed=5),
+            MagnitudePruning(group[1], made[1], keep=0.4, end=9, interval=2),
+        ])  # fmt: skip
+    for _ in range(12):
+        torch.stack([mse_loss(out, y) for out in population(x)]).sum().backward()
+        population.hand_out()
+        for optimizer in optimizers[0]:
+            optimizer.step()
+        for rule in rules[0]:
+            rule.step()
+        population.take_in()
+        for one, optimizer in zip(alone, optimizers[1], strict=True):
+            optimizer.zero_grad()
+            mse_loss(one(x), y).backward()
+            optimizer.step()
+        for rule in rules[1]:
+            rule.step()
+    assert members[1].topology.num_edges < alone[2].topology.num_edges
+    for member, one, out in zip(members, alone, population(x), strict=True):
+        assert member.topology == one.topology
+        torch.testing.assert_close(member.weight, one.weight)
+        torch.testing.assert_close(out, one(x))
+
+
+def test_a_member_that_is_lost_leaves_the_others_untouched():
+    members = [layered([3, 4, 2], seed) for seed in range(3)]
+    alone = [copy.deepcopy(member) for member in members]
+    population = Population(members)
+    with torch.no_grad():
+        members[1].weight.fill_(torch.nan)
+    x, y = batch(3, 2)
+    outputs = population(x)
+    assert outputs[1].isnan().all()
+    torch.stack([mse_loss(outputs[i], y) for i in (0, 2)]).sum().backward()
+    population.hand_out()
+    for i in (0, 2):
+        mse_loss(alone[i](x), y).backward()
+        torch.testing.assert_close(outputs[i], alone[i](x))
+        torch.testing.assert_close(members[i].weight.grad, alone[i].weight.grad)
+
+
+def test_those_who_leave_keep_values_of_their_own():
+    members = [layered([3, 4, 2], seed) for seed in range(4)]
+    population = Population(members)
+    values = [member.weight.detach().clone() for member in members]
+    x, _ = batch(3, 2)
+    fewer = population.select([3, 1])
+    assert len(fewer) == 2
+    for out, i in zip(fewer(x), (3, 1), strict=True):
+        torch.testing.assert_close(out, members[i](x))
+    with torch.no_grad():
+        fewer.layer.weight.zero_()
+    assert (members[3].weight == 0).all()
+    np.testing.assert_array_equal(members[0].weight.detach(), values[0])
+
+
+@pytest.mark.parametrize(("members", "text"), [
+    (list, "at least one layer, got none"),
+    (lambda: [layered([3, 4, 2], 0), layered([3, 4, 2], 0).float()], "member 1: expected torch.fl"),
+    (lambda: [layered([3, 4, 2], 0), layered([3, 4, 2], 0, bias=False)], "biases in all members"),
+    (lambda: [layered([3, 4, 2], 0), layered([2, 2, 2], 0, density=1.0, block=2)], "without block"),
+])  # fmt: skip
+def test_members_must_be_alike(members, text):
+    with pytest.raises(EngineError, match=text):
+        Population(members())
+
+
+def test_inputs_that_do_not_fit_are_named():
+    population = Population([layered([3, 4, 2], 0), layered([5, 4, 2], 0)])
+    with pytest.raises(EngineError, match="expected 3, 5 inputs of the 2 members, got 3"):
+        population(torch.zeros(2, 3, dtype=torch.float64))
