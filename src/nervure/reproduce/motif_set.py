@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -104,8 +104,18 @@ def cells(
     settings: Settings,
     *,
     dense: bool = True,
+    dense_rate: float | None = None,
 ) -> list[dict[str, Any]]:
     """List the cells: of each dataset, structure and seed the sparse ones together, and peers.
+
+    Parameters
+    ----------
+    datasets, hidden, seeds
+    settings : Settings
+    dense : bool
+        Whether to train the dense network.
+    dense_rate : float, optional
+        Its learning rate, where that of the sparse ones does not suit it.
 
     Raises
     ------
@@ -119,13 +129,17 @@ def cells(
                 f"{name}: expected among {', '.join(known)}, got {', '.join(unknown)}"
             )
     parts = ["sparse", *(["dense"] if dense else [])]
+    rates = {"sparse": settings.learning_rate, "dense": dense_rate or settings.learning_rate}
     found = [
-        {"part": part, "data": data, "hidden": layers, "seed": seed, **asdict(settings)}
+        {
+            "part": part, "data": data, "hidden": layers, "seed": seed,
+            **asdict(replace(settings, learning_rate=rates[part])),
+        }
         for data in datasets
         for layers in hidden
         for part in parts
         for seed in seeds
-    ]
+    ]  # fmt: skip
     return found + [
         {"part": "logistic", "data": data, "seed": seed} for data in datasets for seed in seeds
     ]
@@ -161,8 +175,11 @@ def run(cell: Cell) -> dict[str, Any]:
     if cell["part"] == "dense":
         sizes = SparseOptions(hidden=HIDDEN[cell["hidden"]]).sizes(*_ends(data))
         training = _training(DenseMLP(sizes, seed=cell["seed"]), data, settings, cell["seed"])
-        while not training.done:
-            training.epoch()
+        try:
+            while not training.done:
+                training.epoch()
+        except EngineError as error:
+            return {"diverged": str(error)}
         return _figures(training, data)
     trainings = {v.name: _variant(v, data, settings, cell) for v in VARIANTS}
     first = next(iter(trainings.values()))

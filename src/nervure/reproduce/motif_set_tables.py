@@ -105,12 +105,15 @@ def _of_structure(
             paper=None if variant.tied else published.get(variant.motif_size),
             diverged=len(sparse) - len(results),
         )  # fmt: skip
+    lost = sum("diverged" in result for result in dense)
+    dense = [result for result in dense if "diverged" not in result]
     if sparse or dense:
         # Timed beside the sparse ones, where they ran; by its own training else.
         timed = [result["dense"] for result in sparse] or dense
         yield Line(
             data, hidden, _DENSE, max(len(sparse), len(dense)),
             _mean_and_spread(dense) if dense else None, _mean(timed, "epoch_seconds"), None, None,
+            diverged=lost,
         )  # fmt: skip
     if sparse:
         masked = [result["masked"] for result in sparse]

@@ -45,6 +45,10 @@ def reproduce_motif_set(
     dense: Annotated[
         bool, typer.Option(help="Train the dense network too, which takes longest.")
     ] = True,
+    dense_rate: Annotated[
+        float | None,
+        typer.Option(min=1e-9, help="Learning rate of the dense network, if another."),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Few epochs of the smaller network: ten minutes.")
     ] = False,
@@ -68,7 +72,12 @@ def reproduce_motif_set(
     datasets = data or ["fashion_mnist", "tox171" if quick else "lung"]
     structures = hidden or (["2x1000"] if quick else list(motif_set.HIDDEN))
     wanted = motif_set.cells(
-        datasets, structures, range(seeds or (1 if quick else 3)), settings, dense=dense
+        datasets,
+        structures,
+        range(seeds or (1 if quick else 3)),
+        settings,
+        dense=dense,
+        dense_rate=dense_rate,
     )
     properties = [motif_set.properties(name) for name in datasets]
     ledger = Ledger(out / "ledger.sqlite")
