@@ -26,25 +26,30 @@ class Rewiring:
     after: Topology
 
     @cached_property
+    def _positions(self) -> NDArray[np.int64]:
+        """Where each edge of `after` stood in `before`, or -1; one search serves both ways."""
+        return self.after.edge_positions_in(self.before)
+
+    @cached_property
     def pruned(self) -> NDArray[np.int32]:
         """Edges that went, shape (pruned, 2), columns source and target."""
-        return _missing(self.before, self.after)
+        if self.before is self.after:
+            return np.empty((0, 2), dtype=np.int32)
+        gone = np.ones(self.before.num_edges, dtype=np.bool_)
+        gone[self._positions[self._positions >= 0]] = False
+        return self.before.edges[gone]
 
     @cached_property
     def grown(self) -> NDArray[np.int32]:
         """Edges that came, shape (grown, 2), columns source and target."""
-        return _missing(self.after, self.before)
+        if self.before is self.after:
+            return np.empty((0, 2), dtype=np.int32)
+        return self.after.edges[self._positions < 0]
 
     @property
     def changed(self) -> bool:
         """Whether any edge went or came."""
         return bool(len(self.pruned) or len(self.grown))
-
-
-def _missing(here: Topology, there: Topology) -> NDArray[np.int32]:
-    if here is there:
-        return np.empty((0, 2), dtype=np.int32)
-    return here.edges[here.edge_positions_in(there) < 0]
 
 
 @runtime_checkable
