@@ -3,6 +3,13 @@
 from nervure.rules.coactivation import CoActivation, Evolution, evolved
 from nervure.rules.coactivation_statistics import CoActivationStatistics, pair_histograms
 from nervure.rules.evolutionary import SET, MagnitudePruning, RigL, Static
+from nervure.rules.halving import HalvingSearch
+from nervure.rules.iterative_pruning import (
+    EdgePruning,
+    IterativePruning,
+    UnitPruning,
+    unit_sensitivity,
+)
 from nervure.rules.repulsion import Repulsion
 from nervure.rules.rule import Rewiring, Rule
 from nervure.rules.sparse_training import SparseTraining
@@ -11,7 +18,10 @@ __all__ = [
     "SET",
     "CoActivation",
     "CoActivationStatistics",
+    "EdgePruning",
     "Evolution",
+    "HalvingSearch",
+    "IterativePruning",
     "MagnitudePruning",
     "Repulsion",
     "Rewiring",
@@ -19,6 +29,8 @@ __all__ = [
     "Rule",
     "SparseTraining",
     "Static",
+    "UnitPruning",
     "evolved",
     "pair_histograms",
+    "unit_sensitivity",
 ]

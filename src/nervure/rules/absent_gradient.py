@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nervure import engine
 from nervure.networks import GraphLayer
+from nervure.networks.probing import values_and_deltas
 
 # Cells of the dense gradient that are in memory at once.
 _CELLS = 1 << 22
@@ -33,8 +33,7 @@ class AbsentGradient:
 
     Notes
     -----
-    One more sweep and adjoint per watched pass, with every node an input, whose gradient is then
-    the delta of that node.
+    One more sweep and adjoint per watched pass.
     """
 
     def __init__(
@@ -88,29 +87,10 @@ class AbsentGradient:
     def _before_step(self, *_: object) -> None:
         if not self._passes:
             return
-        parts = [self._solve(drive, gradient) for drive, gradient in self._passes]
+        parts = [values_and_deltas(self.layer, *one) for one in self._passes]
         self._passes = []
         self._values = torch.cat([values for values, _ in parts])
         self._deltas = torch.cat([deltas for _, deltas in parts])
-
-    def _solve(self, drive: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        layer, known = self.layer, self.layer.plan
-        everyone = engine.build_plan(
-            layer.topology,
-            known.codes,
-            block=layer.block,
-            inputs=np.arange(known.nodes, dtype=np.int32),
-            outputs=known.outputs,
-        )
-        full = drive.new_zeros(len(drive), known.nodes, dtype=layer.weight.dtype)
-        full[:, torch.from_numpy(known.inputs.astype(np.int64))] = drive.to(full.dtype)
-        full.requires_grad_()
-        with torch.enable_grad():
-            found = engine.sweep(
-                everyone, layer.edge_weight, full, layer.node_bias, leak=layer.leak
-            )
-            (deltas,) = torch.autograd.grad(found.output, full, gradient.to(full.dtype))
-        return found.values, deltas
 
     def scores(self, sources: range, targets: range) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Give |gradient| of all pairs of motifs from one layer to another, row by row.

@@ -1,0 +1,68 @@
+"""How much to prune next: on by the same step while it is borne, by half of it where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nervure.errors import EngineError
+
+
+@dataclass
+class HalvingSearch:
+    """The search of neural sculpting for the largest share that can be pruned.
+
+    Attributes
+    ----------
+    step : float
+        Share of the units (or edges) of the start pruned at a time; halved after a rejection.
+    least : float
+        Share of a single one: the search is over when the step falls below.
+    pruned : float
+        Largest share accepted so far.
+
+    Notes
+    -----
+    Paper: neural-sculpting, algorithms 1 and 2.
+
+    Examples
+    --------
+    >>> search = HalvingSearch(step=0.4, least=0.1)
+    >>> while not search.done:  # everything up to 0.75 is borne
+    ...     search.judge(accepted=search.proposal <= 0.75)
+    >>> search.pruned, search.step
+    (0.7000000000000001, 0.05)
+    """
+
+    step: float
+    least: float
+    pruned: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.step <= 1:
+            raise EngineError(f"step: expected above 0 and at most 1, got {self.step}")
+        if not 0 < self.least <= 1:
+            raise EngineError(f"least: expected above 0 and at most 1, got {self.least}")
+        self._shorten()
+
+    @property
+    def proposal(self) -> float:
+        """Share to prune next."""
+        return self.pruned + self.step
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing smaller can be tried."""
+        return self.step < self.least
+
+    def judge(self, *, accepted: bool) -> None:
+        """Go on from the proposal, or try half the step."""
+        if accepted:
+            self.pruned = self.proposal
+        else:
+            self.step /= 2
+        self._shorten()
+
+    def _shorten(self) -> None:
+        # Nothing is left when all is pruned: such a proposal is turned down without a trial.
+        while not self.done and self.proposal >= 1:
+            self.step /= 2

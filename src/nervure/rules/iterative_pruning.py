@@ -1,0 +1,333 @@
+"""Pruning of units and edges in rounds: what the network cannot bear is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nervure.errors import EngineError
+from nervure.networks import GraphLayer
+from nervure.networks.probing import values_and_deltas
+from nervure.rules.halving import HalvingSearch
+from nervure.rules.rule import Rewiring
+from nervure.topology import Topology
+
+
+class IterativePruning:
+    """Prune in rounds of training; a round that ends worse than asked for is taken back.
+
+    The network first trains as it is. Then, round by round, the weakest are pruned, what is left
+    trains for as many steps, the optimizer begun anew, and the round is
+    accepted if the measure reached the threshold at some check; the weights of its best check are
+    kept. Otherwise the last accepted network comes back and the step is halved (`HalvingSearch`).
+
+    Parameters
+    ----------
+    network : GraphLayer, or a module whose `core` is one
+        With sparse storage, without blocks.
+    optimizer : torch.optim.Optimizer
+        The one that trains it.
+    measure : callable
+        Gives the merit of the network as it is, the larger the better, such as its accuracy on
+        validation data.
+    threshold : float
+        Merit that a network must reach to be accepted.
+    interval : int
+        Optimizer steps per round.
+    check_every : int, optional
+        Steps between measurements, such as an epoch; the end of the round only if None.
+    step : float
+        Share pruned at a time, of the units or edges of the start.
+
+    Attributes
+    ----------
+    search : HalvingSearch
+    done : bool
+        Whether pruning is over; the network is then the last accepted one.
+    rounds : list of (float, float, bool)
+        Share pruned, best merit, and whether it was accepted, of each round.
+
+    Raises
+    ------
+    EngineError
+        If the network or an option does not fit.
+
+    Notes
+    -----
+    The network that the rounds begin from need not reach the threshold; then nothing is pruned and
+    `done` is set after the first round.
+
+    Paper: neural-sculpting, section 3 and appendix H.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        measure: Callable[[], float],
+        threshold: float,
+        interval: int,
+        check_every: int | None = None,
+        step: float,
+    ) -> None:
+        layer = network if isinstance(network, GraphLayer) else getattr(network, "core", None)
+        problems = []
+        if not isinstance(layer, GraphLayer):
+            raise EngineError(
+                "network: expected a GraphLayer or a network with one as its core, got "
+                f"{type(network).__name__}"
+            )
+        if layer.storage != "sparse" or layer.block != 1:
+            problems.append("network: expected sparse storage without blocks")
+        if not any(p is layer.weight for g in optimizer.param_groups for p in g["params"]):
+            problems.append("optimizer: does not hold the weights of this network")
+        if interval < 1:
+            problems.append(f"interval: expected at least 1, got {interval}")
+        if check_every is not None and check_every < 1:
+            problems.append(f"check_every: expected at least 1, got {check_every}")
+        if problems:
+            raise EngineError("; ".join(problems))
+        self.layer = layer
+        self.threshold = threshold
+        self.interval = interval
+        self.check_every = interval if check_every is None else check_every
+        self._network = network
+        self._optimizer = optimizer
+        self._measure = measure
+        self._start = layer.topology
+        self.search = HalvingSearch(step, 1 / max(1, self._count()))
+        self.done = False
+        self.rounds: list[tuple[float, float, bool]] = []
+        self._steps = 0
+        self._tried: float | None = None  # None in the first round, which prunes nothing
+        self._accepted: dict[str, Any] | None = None
+        self._best: tuple[float, dict[str, Any]] | None = None
+
+    def _count(self) -> int:
+        """Units or edges of the start."""
+        raise NotImplementedError
+
+    def _kept(self, share: float) -> NDArray[np.bool_]:
+        """Mask of the present edges that stay when a share of the start is pruned."""
+        raise NotImplementedError
+
+    def step(self) -> Rewiring:
+        """Count an optimizer step; at the end of a round judge it, and prune for the next."""
+        before = self.layer.topology
+        if self.done:
+            return Rewiring(before, before)
+        self._steps += 1
+        within = self._steps % self.interval
+        if within % self.check_every == 0 or within == 0:
+            self._check()
+        if within == 0:
+            self._judge()
+        return Rewiring(before, self.layer.topology)
+
+    def _check(self) -> None:
+        merit = float(self._measure())
+        # A merit that is no number is worse than any.
+        if self._best is None or merit > self._best[0]:
+            self._best = merit, _copied(self._network)
+
+    def _judge(self) -> None:
+        assert self._best is not None
+        merit, state = self._best
+        accepted = merit >= self.threshold
+        self._best = None
+        self.rounds.append((self._tried or 0.0, merit, accepted))
+        if self._tried is not None:
+            self.search.judge(accepted=accepted)
+        elif not accepted:
+            self.done = True
+            self._restore(state)
+            return
+        if accepted:
+            self._accepted = state
+        assert self._accepted is not None
+        self._restore(self._accepted)
+        if self.search.done:
+            self.done = True
+            return
+        self._tried = self.search.proposal
+        self._rewire(self.layer.topology.keep(self._kept(self._tried)))
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        # Loading alone would leave the optimizer with the shapes of another wiring.
+        self._optimizer.state.pop(self.layer.weight, None)
+        self._network.load_state_dict(state)
+
+    def _rewire(self, after: Topology) -> None:
+        self._optimizer.state.clear()
+        self.layer.rewire_(after, self._optimizer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give everything that a resumed run needs besides network and optimizer."""
+        return {
+            "step": self.search.step,
+            "pruned": self.search.pruned,
+            "done": self.done,
+            "rounds": list(self.rounds),
+            "steps": self._steps,
+            "tried": self._tried,
+            "accepted": self._accepted,
+            "best": self._best,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
+        self.search.step, self.search.pruned = state["step"], state["pruned"]
+        self.done, self.rounds = state["done"], list(state["rounds"])
+        self._steps, self._tried = state["steps"], state["tried"]
+        self._accepted, self._best = state["accepted"], state["best"]
+
+
+class EdgePruning(IterativePruning):
+    """Prune the edges with the smallest |w|, wherever they are.
+
+    Parameters
+    ----------
+    network, optimizer, measure, threshold, interval, check_every
+        As for `IterativePruning`.
+    step : float
+        Share of the edges pruned at a time; the paper tries 0.005 to 0.025.
+
+    Notes
+    -----
+    Edges that are there no more count as zeros in the percentile, as the authors have it: a share
+    that earlier pruning has reached already prunes nothing and is accepted without a round.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        measure: Callable[[], float],
+        threshold: float,
+        interval: int,
+        check_every: int | None = None,
+        step: float = 0.025,
+        edges_of_start: int | None = None,
+    ) -> None:
+        self._edges_of_start = edges_of_start
+        super().__init__(
+            network, optimizer, measure=measure, threshold=threshold, interval=interval,
+            check_every=check_every, step=step,
+        )  # fmt: skip
+        gone = 1 - self.layer.topology.num_edges / max(1, self._count())
+        self.search.pruned = gone
+
+    def _count(self) -> int:
+        return self._edges_of_start or self._start.num_edges
+
+    def _kept(self, share: float) -> NDArray[np.bool_]:
+        strength = self.layer.weight.detach().abs().cpu().numpy()
+        everyone = np.zeros(self._count())
+        everyone[: len(strength)] = strength
+        return strength > np.percentile(everyone, 100 * share)
+
+
+class UnitPruning(IterativePruning):
+    """Prune the hidden units whose loss is least sensitive to them.
+
+    A unit's score is |dL/da a|, its mean over samples: how much the loss would change, to first
+    order, if it were silent. The weakest over all hidden units go, with all their edges.
+
+    Parameters
+    ----------
+    network, optimizer, measure, threshold, interval, check_every
+        As for `IterativePruning`; acyclic, with nodes that are neither inputs nor outputs.
+    data : Tensor, shape (samples, inputs)
+        What scores are taken over, as the layer takes it.
+    loss : callable
+        Given the outputs of the layer for `data`, the loss of each sample, shape (samples,).
+    step : float
+        Share of the hidden units pruned at a time; the paper tries 0.05 to 0.7.
+
+    Notes
+    -----
+    Scores are ranked over all hidden units of the start, those pruned before counting as zero, and
+    what is strictly above the percentile stays. Paper: neural-sculpting, eq. 1.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        data: Tensor,
+        loss: Callable[[Tensor], Tensor],
+        measure: Callable[[], float],
+        threshold: float,
+        interval: int,
+        check_every: int | None = None,
+        step: float = 0.4,
+    ) -> None:
+        self._data = data
+        self._loss = loss
+        super().__init__(
+            network, optimizer, measure=measure, threshold=threshold, interval=interval,
+            check_every=check_every, step=step,
+        )  # fmt: skip
+        if not self._start.is_acyclic:
+            raise EngineError("network: expected a graph without cycles; prune its edges instead")
+        if not len(self._start.interior):
+            raise EngineError(
+                "network: every node is an input or an output, so none is hidden; prune edges "
+                "instead"
+            )
+
+    def _count(self) -> int:
+        return len(self._start.interior)
+
+    def _kept(self, share: float) -> NDArray[np.bool_]:
+        topology = self.layer.topology
+        hidden = topology.interior
+        scores = unit_sensitivity(self.layer, self._data, self._loss)[hidden]
+        scores[(topology.in_degree[hidden] == 0) | (topology.out_degree[hidden] == 0)] = 0
+        gone = np.zeros(topology.num_nodes, dtype=np.bool_)
+        gone[hidden] = scores <= np.percentile(scores, 100 * share)
+        return ~(gone[topology.sources] | gone[topology.targets])
+
+
+def unit_sensitivity(
+    layer: GraphLayer, data: Tensor, loss: Callable[[Tensor], Tensor]
+) -> NDArray[np.float64]:
+    """Give the mean over samples of |dL/da a| of every node, shape (nodes,).
+
+    Parameters
+    ----------
+    layer : GraphLayer
+        Sparse and acyclic, without blocks.
+    data : Tensor, shape (samples, inputs)
+    loss : callable
+        Given outputs, the loss of each sample, shape (samples,).
+
+    Notes
+    -----
+    One sweep, one adjoint, and O(samples * edges). Paper: neural-sculpting, eq. 1; the mean is over
+    samples one by one, so that effects of opposite sign do not cancel.
+    """
+    with torch.no_grad():
+        output = layer(data)
+    output.requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(loss(output).sum(), output)
+    values, deltas = values_and_deltas(layer, data, gradient)
+    # dL/da of a node: its own part of the loss, and W^T d of those that read it.
+    matrix = layer.topology.to_scipy(layer.weight.detach().double().cpu().numpy())
+    reading = deltas.double().cpu().numpy() @ matrix
+    reading[:, layer.plan.outputs] += gradient.double().cpu().numpy()
+    sensitivity: NDArray[np.float64] = np.abs(reading * values.double().cpu().numpy()).mean(0)
+    return sensitivity
+
+
+def _copied(network: nn.Module) -> dict[str, Any]:
+    return {key: value.clone() for key, value in network.state_dict().items()}
