@@ -122,6 +122,14 @@ def _properties_table(properties: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def _accuracy(line: motif_set_tables.Line) -> str:
+    lost = f"{line.diverged} diverged" if line.diverged else ""
+    if line.accuracy is None:
+        return lost or "-"
+    mean, spread = line.accuracy
+    return f"{100 * mean:.2f} ± {100 * spread:.2f}" + (f", {lost}" if lost else "")
+
+
 def _table(lines: Sequence[motif_set_tables.Line], where: str, epochs: int) -> Table:
     table = Table(title=f"{where}: {epochs} epochs, seeds: {max(line.seeds for line in lines)}")
     table.add_column("network", no_wrap=True)
@@ -130,10 +138,8 @@ def _table(lines: Sequence[motif_set_tables.Line], where: str, epochs: int) -> T
     base = next((line.paper for line in lines if line.paper is not None), None)
     for line in lines:
         table.add_row(
-            line.network + (f" ({line.diverged} diverged)" if line.diverged else ""),
-            "-"
-            if line.accuracy is None
-            else f"{100 * line.accuracy[0]:.2f} ± {100 * line.accuracy[1]:.2f}",
+            line.network,
+            _accuracy(line),
             "-" if line.epoch_seconds is None else f"{line.epoch_seconds:.2f}",
             "-" if line.saved is None else f"{100 * line.saved:.1f} %",
             "-" if line.score is None else f"{line.score:.4f}",
