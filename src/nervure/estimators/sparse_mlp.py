@@ -126,9 +126,7 @@ class _SparseMLPEstimator(GraphEstimator):
         features without effect fade and makes the shares sharper.
         """
         check_is_fitted(self, "network_")
-        strengths = cast(SparseMLP, self.network_).input_strengths()
-        share: NDArray[np.float64] = strengths / (strengths.sum() or 1.0)
-        return share
+        return cast(SparseMLP, self.network_).input_importances()
 
 
 class SparseMLPClassifier(GraphClassifier, _SparseMLPEstimator):

@@ -101,7 +101,12 @@ def _experiment(request: SparseMLPRequest, data: Prepared) -> Experiment:
         interval=request.interval,
     )
     sizes = sparse.sizes(inputs, outputs)
-    dense = DenseMLP(sizes, activation=request.activation, seed=request.seed)
+    # As large as its layers: made only if it is wanted.
+    dense = (
+        DenseMLP(sizes, activation=request.activation, seed=request.seed)
+        if request.baseline
+        else None
+    )
     race: list[Race] = []
 
     def train(recorder: Recorder) -> tuple[LearnedNetwork, Fitted]:
@@ -116,10 +121,9 @@ def _experiment(request: SparseMLPRequest, data: Prepared) -> Experiment:
 
     def figures(final: LearnedNetwork, fitted: Fitted) -> dict[str, Any]:
         network = cast(SparseMLP, final)
-        strengths = network.input_strengths()
         return {
             "parameters": count_parameters(final),
-            **({"baseline_parameters": count_parameters(dense)} if request.baseline else {}),
+            **({} if dense is None else {"baseline_parameters": count_parameters(dense)}),
             "edges": final.topology.num_edges,
             "edges_possible": sum(n * m for n, m in pairwise(network.widths)),
             "pruned": sum(m.get("pruned", 0) for m in fitted.history),
@@ -128,7 +132,7 @@ def _experiment(request: SparseMLPRequest, data: Prepared) -> Experiment:
             **({"motif_trials": [asdict(trial) for trial in race[0].trials]} if race else {}),
             # What the wiring is recorded in: motifs, which are nodes where their size is 1.
             "sizes": list(network.widths),
-            "feature_importances": (strengths / (strengths.sum() or 1.0)).tolist(),
+            "feature_importances": network.input_importances().tolist(),
         }
 
     return Experiment(
@@ -141,7 +145,7 @@ def _experiment(request: SparseMLPRequest, data: Prepared) -> Experiment:
             "image_shape": None if data.image_shape is None else list(data.image_shape),
         },
         figures=figures,
-        baseline=lambda: dense,
+        baseline=None if dense is None else lambda: dense,
         baseline_label="dense network",
     )
 

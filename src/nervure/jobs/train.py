@@ -110,7 +110,7 @@ class Experiment:
     figures : callable
         Given the final network and how training went, its figures for the summary.
     baseline : callable
-        Makes the fixed network that it is held against.
+        Makes the fixed network that it is held against; None if there is to be none.
     baseline_label : str
         That one's name for people.
     """
@@ -121,7 +121,7 @@ class Experiment:
     train: Callable[[Recorder], tuple[LearnedNetwork, Fitted]]
     settings: Mapping[str, Any]
     figures: Callable[[LearnedNetwork, Fitted], dict[str, Any]]
-    baseline: Callable[[], nn.Module]
+    baseline: Callable[[], nn.Module] | None
     baseline_label: str = "plain network"
 
 
@@ -324,7 +324,7 @@ def run_job(
             "best_epoch": fitted.best_epoch,
             "seconds": fitted.seconds,
         }
-        if request.baseline and not fitted.interrupted:
+        if request.baseline and experiment.baseline is not None and not fitted.interrupted:
             plain = experiment.baseline()
             plain_fitted = _fit(
                 plain,

@@ -291,6 +291,12 @@ class SparseMLP(nn.Module):
         strengths: NDArray[np.float64] = sums.reshape(-1)[: self.sizes[0]]
         return strengths
 
+    def input_importances(self) -> NDArray[np.float64]:
+        """Share of each input in the strengths of all, shape (inputs,), sum 1."""
+        strengths = self.input_strengths()
+        shares: NDArray[np.float64] = strengths / (strengths.sum() or 1.0)
+        return shares
+
     def compact(self) -> SparseMLP:
         """Give a copy for prediction; absent edges are not stored in the first place."""
         network = SparseMLP.__new__(SparseMLP)

@@ -15,6 +15,7 @@ from nervure.errors import EngineError
 from nervure.networks import FreeNet, GraphLayer
 from nervure.rules.coactivation_statistics import CoActivationStatistics, joined_pairs
 from nervure.rules.rule import Rewiring
+from nervure.rules.trained_layer import trains
 from nervure.topology import Topology
 
 # The paper names it once, for figure 7.
@@ -149,9 +150,7 @@ class CoActivation:
             problems.append(f"epsilon: expected between 0 and 1, got {epsilon}")
         if interval is not None and interval < 1:
             problems.append(f"interval: expected at least 1, got {interval}")
-        if optimizer is not None and not any(
-            p is layer.weight for g in optimizer.param_groups for p in g["params"]
-        ):
+        if optimizer is not None and not trains(optimizer, layer):
             problems.append("optimizer: does not hold the weights of this network")
         if problems:
             raise EngineError("; ".join(problems))

@@ -15,6 +15,7 @@ from nervure.networks import GraphLayer
 from nervure.networks.probing import values_and_deltas
 from nervure.rules.halving import HalvingSearch
 from nervure.rules.rule import Rewiring
+from nervure.rules.trained_layer import core_of, trains
 from nervure.topology import Topology
 
 
@@ -76,16 +77,11 @@ class IterativePruning:
         check_every: int | None = None,
         step: float,
     ) -> None:
-        layer = network if isinstance(network, GraphLayer) else getattr(network, "core", None)
+        layer = core_of(network)
         problems = []
-        if not isinstance(layer, GraphLayer):
-            raise EngineError(
-                "network: expected a GraphLayer or a network with one as its core, got "
-                f"{type(network).__name__}"
-            )
         if layer.storage != "sparse" or layer.block != 1:
             problems.append("network: expected sparse storage without blocks")
-        if not any(p is layer.weight for g in optimizer.param_groups for p in g["params"]):
+        if not trains(optimizer, layer):
             problems.append("optimizer: does not hold the weights of this network")
         if interval < 1:
             problems.append(f"interval: expected at least 1, got {interval}")

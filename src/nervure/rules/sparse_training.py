@@ -18,6 +18,7 @@ from nervure.networks.sparse_mlp import Init
 from nervure.rules.absent_gradient import AbsentGradient, as_array
 from nervure.rules.parts import DROPS, Budget, Drop, DropName, Growth, Schedule
 from nervure.rules.rule import Rewiring
+from nervure.rules.trained_layer import core_of, trains
 from nervure.topology import FreeCells, Topology, shared_densities
 
 NewWeight = Literal["zero"] | Init
@@ -136,12 +137,12 @@ class SparseTraining:
         sizes: Sequence[int] | None = None,
         seed: int = 0,
     ) -> None:
-        layer = _core(network)
+        layer = core_of(network)
         layers = _layers(network, layer, sizes)
         problems = []
         if layer.storage != "sparse":
             problems.append("network: expected sparse storage; compact() gives it")
-        if not any(p is layer.weight for g in optimizer.param_groups for p in g["params"]):
+        if not trains(optimizer, layer):
             problems.append("optimizer: does not hold the weights of this network")
         if isinstance(drop, str) and drop not in DROPS:
             problems.append(f"drop: expected {' or '.join(DROPS)} or a callable, got {drop!r}")
@@ -355,16 +356,6 @@ def _bounded(
     bounded = np.zeros_like(mask)
     bounded[order[: min(max(count, least), most)]] = True
     return bounded
-
-
-def _core(network: nn.Module) -> GraphLayer:
-    layer = network if isinstance(network, GraphLayer) else getattr(network, "core", None)
-    if not isinstance(layer, GraphLayer):
-        raise EngineError(
-            "network: expected a GraphLayer or a network with one as its core, got "
-            f"{type(network).__name__}"
-        )
-    return layer
 
 
 def _layers(

@@ -1,0 +1,31 @@
+"""The layer that a rule rewires, and the optimizer that trains it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from nervure.errors import EngineError
+from nervure.networks import GraphLayer
+
+
+def core_of(network: nn.Module) -> GraphLayer:
+    """Give a network's core, or the network if it is a layer itself.
+
+    Raises
+    ------
+    EngineError
+        If it has none.
+    """
+    layer = network if isinstance(network, GraphLayer) else getattr(network, "core", None)
+    if not isinstance(layer, GraphLayer):
+        raise EngineError(
+            "network: expected a GraphLayer or a network with one as its core, got "
+            f"{type(network).__name__}"
+        )
+    return layer
+
+
+def trains(optimizer: torch.optim.Optimizer, layer: GraphLayer) -> bool:
+    """Whether an optimizer holds the weights of a layer."""
+    return any(p is layer.weight for group in optimizer.param_groups for p in group["params"])
