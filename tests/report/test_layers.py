@@ -7,12 +7,11 @@ from nervure.report.layers import (
     chosen_layers,
     chosen_snapshots,
     edges_between,
-    is_layered,
     layer_degrees,
     pair_names,
 )
 from nervure.report.style import inline_svg
-from nervure.topology import Topology, layered
+from nervure.topology import Topology, is_layered, layered
 
 SIZES = [6, 5, 4, 3]
 

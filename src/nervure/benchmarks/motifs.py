@@ -8,7 +8,6 @@ outputs, without loss and optimizer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -17,8 +16,7 @@ from nervure.benchmarks.blocks import in_node_order
 from nervure.benchmarks.harness import OURS, Benchmark, Row, Settings, agreement, row_of, timed
 from nervure.engine import native
 from nervure.engine.native import Solver
-from nervure.networks import GraphLayer
-from nervure.topology import Topology
+from nervure.networks import GraphLayer, SparseMLP
 
 SINGLE = "single edges"
 BLOCKS = (1, 2, 4, 8)
@@ -35,7 +33,11 @@ def rows(settings: Settings) -> list[Row]:
     generator = torch.Generator().manual_seed(0)
     drive = torch.randn(batch, sizes[0], generator=generator)
     gradient = torch.randn(batch, sizes[-1], generator=generator)
-    layers = {block: motif_layer(sizes, epsilon, block) for block in BLOCKS}
+    layers = {
+        block: SparseMLP(sizes, epsilon=epsilon, motif_size=block, seed=0).core for block in BLOCKS
+    }
+    for layer in layers.values():
+        layer.backend = "native"
     errors = {block: _checked(layer, drive, gradient) for block, layer in layers.items()}
     # All sizes in turns, so that they share what disturbs the machine.
     passes = {block: _passes(layer, drive, gradient) for block, layer in layers.items()}
@@ -64,26 +66,6 @@ def rows(settings: Settings) -> list[Row]:
                 )
             )
     return found
-
-
-def motif_layer(sizes: list[int], epsilon: float, block: int) -> GraphLayer:
-    """Wire a layered network in blocks; nodes that fill up the last block of a layer are not read.
-
-    Every layer but the last must be a multiple of the block.
-    """
-    blocks = [-(-size // block) for size in sizes]
-    densities = [min(1.0, epsilon * (n + m) / (n * m)) for n, m in pairwise(sizes)]
-    topology = Topology.layered(blocks, density=densities, seed=0)
-    outputs = range(sum(sizes[:-1]), sum(sizes))
-    filled = blocks[-1] * block
-    return GraphLayer(
-        topology,
-        activation=["identity"] * sizes[0] + ["relu"] * sum(sizes[1:-1]) + ["identity"] * filled,
-        block=block,
-        outputs=outputs,
-        backend="native",
-        generator=torch.Generator().manual_seed(0),
-    )
 
 
 def _checked(layer: GraphLayer, drive: Tensor, gradient: Tensor) -> float:

@@ -22,7 +22,7 @@ from nervure.benchmarks.harness import (
     timed,
 )
 from nervure.networks import GraphLayer
-from nervure.topology import Topology
+from nervure.topology import Topology, erdos_renyi_densities
 
 # Of loss, gradients and outputs; sums of float32 in different orders.
 BOUND = 1e-3
@@ -37,7 +37,7 @@ def rows(settings: Settings) -> list[Row]:
     batch = 16 if settings.quick else 128
     found = []
     for epsilon in (3.0,) if settings.quick else (20.0, 5.0, 50.0, 200.0):
-        densities = [min(1.0, epsilon * (n + m) / (n * m)) for n, m in pairwise(sizes)]
+        densities = erdos_renyi_densities(sizes, epsilon)
         found.append(_case(f"epsilon {epsilon:g}", sizes, densities, batch, settings, sparse=True))
     width = 30 if settings.quick else 1000
     densities = [0.1, 0.5] if settings.quick else [0.1, 0.2, 0.3, 0.4, 0.5]

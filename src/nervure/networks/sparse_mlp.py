@@ -20,6 +20,7 @@ from nervure.networks.parameters import count_parameters
 from nervure.topology import (
     Topology,
     erdos_renyi_densities,
+    is_layered,
     shared_densities,
 )
 from nervure.topology.densities import Distribution
@@ -158,13 +159,11 @@ class SparseMLP(nn.Module):
             self.core.weight.copy_(self.draw_weights(init, every, generator))
 
     def _check_topology(self, topology: Topology) -> None:
-        layer = self.layer_of(np.arange(sum(self.widths)))
         starts = self.starts
         fits = (
-            topology.num_nodes == len(layer)
+            is_layered(topology, self.widths)
             and np.array_equal(topology.inputs, np.arange(starts[1]))
             and np.array_equal(topology.outputs, np.arange(starts[-2], starts[-1]))
-            and bool((layer[topology.targets] == layer[topology.sources] + 1).all())
         )
         if not fits:
             raise EngineError(

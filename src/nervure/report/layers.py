@@ -24,7 +24,7 @@ from nervure.report.style import (
     new_figure,
     title,
 )
-from nervure.topology import Topology
+from nervure.topology import Topology, is_layered
 
 Direction = Literal["incoming", "outgoing"]
 DIRECTIONS: tuple[Direction, Direction] = ("incoming", "outgoing")
@@ -33,14 +33,6 @@ _MOST_LAYERS = 4  # hidden layers whose degrees are drawn
 _COLOURS = (INK, POSITIVE, NEGATIVE, FAINT)
 _MARKERS = "os^Dv"
 _STYLES = ("-", "--", "-.")
-
-
-def is_layered(topology: Topology, sizes: Sequence[int]) -> bool:
-    """Whether the nodes fall into layers of these sizes, each edge leading from one to the next."""
-    if len(sizes) < 2 or min(sizes) < 1 or sum(sizes) != topology.num_nodes:
-        return False
-    layer = np.repeat(np.arange(len(sizes)), sizes)
-    return bool((layer[topology.targets] == layer[topology.sources] + 1).all())
 
 
 def edges_between(topology: Topology, sizes: Sequence[int]) -> NDArray[np.int64]:

@@ -15,12 +15,11 @@ from nervure.errors import ModelFileError, RunError
 from nervure.networks import GraphLayer
 from nervure.report import sections
 from nervure.report.exploration import explored
-from nervure.report.layers import is_layered
 from nervure.report.material import Material
 from nervure.report.page import page
 from nervure.report.updates import Update
 from nervure.report.words import escape, finite
-from nervure.topology import Topology
+from nervure.topology import Topology, is_layered
 from nervure.training.checkpoint import load_model, read_metadata
 from nervure.training.run import Run
 

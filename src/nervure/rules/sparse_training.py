@@ -19,7 +19,7 @@ from nervure.rules.absent_gradient import AbsentGradient, as_array
 from nervure.rules.parts import DROPS, Budget, Drop, DropName, Growth, Schedule
 from nervure.rules.rule import Rewiring
 from nervure.rules.trained_layer import core_of, trains
-from nervure.topology import FreeCells, Topology, shared_densities
+from nervure.topology import FreeCells, Topology, is_layered, shared_densities
 
 NewWeight = Literal["zero"] | Init
 OptimizerState = Literal["carry", "reset", "drop"]
@@ -370,12 +370,11 @@ def _layers(
     else:
         widths = sizes
     topology = layer.topology
-    starts = np.concatenate([[0], np.cumsum(widths)])
-    of = np.searchsorted(starts, np.arange(topology.num_nodes), side="right") - 1
-    if starts[-1] != topology.num_nodes or (of[topology.targets] != of[topology.sources] + 1).any():
+    if not is_layered(topology, widths):
         raise EngineError(
             f"sizes: expected the layers of {topology.num_nodes} nodes, numbered one layer after "
             f"the other and each wired to the next, got {list(widths)}"
         )
-    bounds = [range(int(a), int(b)) for a, b in pairwise(starts)]
+    starts = np.cumsum([0, *widths]).tolist()
+    bounds = [range(a, b) for a, b in pairwise(starts)]
     return tuple(Group(sources, targets) for sources, targets in pairwise(bounds))

@@ -13,6 +13,7 @@ from nervure.topology.free_cells import FreeCells
 from nervure.topology.graph import Topology
 from nervure.topology.graphml import from_graphml, read_graphml
 from nervure.topology.interchange import edge_weights, from_networkx, from_scipy, node_labels
+from nervure.topology.layers import is_layered
 from nervure.topology.random_graphs import erdos_renyi, layered
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "from_mask",
     "from_networkx",
     "from_scipy",
+    "is_layered",
     "largest_block",
     "layered",
     "node_labels",
