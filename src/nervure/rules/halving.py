@@ -16,13 +16,16 @@ class HalvingSearch:
     step : float
         Share of the units (or edges) of the start pruned at a time; halved after a rejection.
     least : float
-        Share of a single one: the search is over when the step falls below.
+        Share of a single one: the search is over when a step no larger is turned down.
     pruned : float
         Largest share accepted so far.
+    done : bool
+        Whether nothing smaller can be tried.
 
     Notes
     -----
-    Paper: neural-sculpting, algorithms 1 and 2.
+    Paper: neural-sculpting, algorithms 1 and 2; there the last step may be up to twice a single
+    one, while the authors' code ends with a single one, as here.
 
     Examples
     --------
@@ -30,12 +33,13 @@ class HalvingSearch:
     >>> while not search.done:  # everything up to 0.75 is borne
     ...     search.judge(accepted=search.proposal <= 0.75)
     >>> search.pruned, search.step
-    (0.7000000000000001, 0.05)
+    (0.7000000000000001, 0.1)
     """
 
     step: float
     least: float
     pruned: float = 0.0
+    done: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.step <= 1:
@@ -49,20 +53,19 @@ class HalvingSearch:
         """Share to prune next."""
         return self.pruned + self.step
 
-    @property
-    def done(self) -> bool:
-        """Whether nothing smaller can be tried."""
-        return self.step < self.least
-
     def judge(self, *, accepted: bool) -> None:
         """Go on from the proposal, or try half the step."""
         if accepted:
             self.pruned = self.proposal
         else:
-            self.step /= 2
+            self._halve()
         self._shorten()
+
+    def _halve(self) -> None:
+        self.done = self.step <= self.least
+        self.step = min(self.step, max(self.step / 2, self.least))
 
     def _shorten(self) -> None:
         # Nothing is left when all is pruned: such a proposal is turned down without a trial.
         while not self.done and self.proposal >= 1:
-            self.step /= 2
+            self._halve()

@@ -1,0 +1,254 @@
+"""One round of training for many networks side by side, as one graph with one optimizer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nervure.networks import GraphLayer
+from nervure.rules import unit_sensitivity
+from nervure.training.sculpting.state import NetworkState
+from nervure.training.sculpting.task import Task
+
+_LARGEST = 1 << 25  # node values of one evaluation, rows times nodes
+
+
+@dataclass(frozen=True)
+class RoundOptions:
+    """How one round trains.
+
+    Attributes
+    ----------
+    epochs : int
+        At most.
+    batch_size : int
+    learning_rate : float
+        Of Adam, constant.
+    weight_decay : float
+        L2 inside the gradient.
+    noise : float
+        Standard deviation of what is added to training inputs, drawn anew each epoch.
+    stop_at : float, optional
+        A round is over once all have reached this merit, and each keeps the weights with which it
+        first did. None trains all epochs and keeps the best.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    noise: float
+    stop_at: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RoundResult:
+    """What a round made of a network.
+
+    Attributes
+    ----------
+    state : NetworkState
+        With the weights of its best epoch: of the highest merit, and of these the lowest loss.
+    merit : float
+        Not a number where no epoch had a finite one.
+    scores : ndarray of float64, shape (nodes,), or None
+        Loss sensitivity of each node over the validation rows, if asked for.
+    epochs : int
+        Trained.
+    """
+
+    state: NetworkState
+    merit: float
+    scores: NDArray[np.float64] | None
+    epochs: int
+
+
+class RoundOfMany:
+    """Networks with the same inputs and outputs as one graph, for one round of training.
+
+    Parameters
+    ----------
+    states : sequence of NetworkState
+        Acyclic.
+    activations : sequence of list of str
+        Of the nodes of each one's start.
+    streams : sequence of int
+        Which stream of batches and noise each sees; those of one number see the same.
+    task : Task
+    options : RoundOptions
+    """
+
+    def __init__(
+        self,
+        states: Sequence[NetworkState],
+        activations: Sequence[NDArray[np.str_]],
+        streams: Sequence[int],
+        task: Task,
+        options: RoundOptions,
+    ) -> None:
+        self.states, self.task, self.options = list(states), task, options
+        first, *rest = (state.topology for state in states)
+        names = [a[s.nodes] for a, s in zip(activations, states, strict=True)]
+        self.layer = GraphLayer(
+            first.union(*rest),
+            activation=np.concatenate(names).tolist(),
+            generator=torch.Generator().manual_seed(0),
+        )
+        assert self.layer.bias is not None
+        self._seeds, stream_of = np.unique(streams, return_inverse=True)
+        self._stream_of = torch.from_numpy(stream_of)
+        # A unit that reads nothing stands still, as if it were pruned.
+        self._fed = torch.from_numpy((self.layer.topology.in_degree > 0).astype(np.float32))
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.from_numpy(np.concatenate([s.weight for s in states])))
+            self.layer.bias.copy_(torch.from_numpy(np.concatenate([s.bias for s in states])))
+            self.layer.bias.mul_(self._fed)
+        self._sizes = {
+            "weight": [s.topology.num_edges for s in states],
+            "bias": [s.topology.num_nodes for s in states],
+        }
+        self._owner = {
+            name: torch.repeat_interleave(torch.tensor(sizes))
+            for name, sizes in self._sizes.items()
+        }
+
+    def train(self, number: int, *, scored: bool) -> list[RoundResult]:
+        """Train for the round of this number, which the streams depend on.
+
+        Parameters
+        ----------
+        number : int
+        scored : bool
+            Whether the results have the sensitivity of the nodes.
+
+        Returns
+        -------
+        list of RoundResult
+            One per network, in their order.
+        """
+        options, count = self.options, len(self.states)
+        generators = [np.random.default_rng([int(seed), number]) for seed in self._seeds]
+        optimizer = _adam(self.layer, options)
+        best_merit = torch.full((count,), -torch.inf, dtype=torch.float64)
+        best_loss = torch.full((count,), torch.inf, dtype=torch.float64)
+        best = {name: part.detach().clone() for name, part in self.layer.named_parameters()}
+        trained = 0
+        for _ in range(options.epochs):
+            self._train_epoch(optimizer, generators)
+            trained += 1
+            merit, loss = self._evaluate()
+            better = (merit > best_merit) | ((merit == best_merit) & (loss <= best_loss))
+            if options.stop_at is not None:
+                better &= best_merit < options.stop_at
+            best_merit = torch.where(better, merit, best_merit)
+            best_loss = torch.where(better, loss, best_loss)
+            for name, part in self.layer.named_parameters():
+                taken = better[self._owner[name]]
+                torch.where(taken, part.detach(), best[name], out=best[name])
+            if options.stop_at is not None and bool((best_merit >= options.stop_at).all()):
+                break
+        with torch.no_grad():
+            for name, part in self.layer.named_parameters():
+                part.copy_(best[name])
+        scores = self._scores() if scored else [None] * count
+        pieces = {
+            name: [piece.numpy().copy() for piece in best[name].split(sizes)]
+            for name, sizes in self._sizes.items()
+        }
+        return [
+            RoundResult(
+                state.with_values(weight, bias),
+                # No epoch with a finite merit is no merit.
+                float(merit) if np.isfinite(merit) else float("nan"),
+                score,
+                trained,
+            )
+            for state, weight, bias, merit, score in zip(
+                self.states, pieces["weight"], pieces["bias"], best_merit.numpy(), scores,
+                strict=True,
+            )
+        ]  # fmt: skip
+
+    def _train_epoch(
+        self, optimizer: torch.optim.Optimizer, generators: list[np.random.Generator]
+    ) -> None:
+        task, options = self.task, self.options
+        rows, size = len(task.x), options.batch_size
+        orders = torch.from_numpy(np.stack([g.permutation(rows) for g in generators]))
+        assert self.layer.bias is not None
+        for begin in range(0, rows, size):
+            chosen = orders[:, begin : begin + size].T  # (batch, streams)
+            seen = task.x[chosen]
+            if options.noise:
+                shape = seen.shape[::2]
+                noise = np.stack(
+                    [g.standard_normal(shape, dtype=np.float32) for g in generators], axis=1
+                )
+                seen = seen + options.noise * torch.from_numpy(noise)
+            output = self._run(seen[:, self._stream_of])
+            target = task.y[chosen][:, self._stream_of]
+            optimizer.zero_grad(set_to_none=True)
+            # The mean over rows of each network, summed over networks: no one's gradient depends
+            # on how many there are.
+            task.losses(output, target).mean(0).sum().backward()
+            optimizer.step()
+            with torch.no_grad():
+                self.layer.bias.mul_(self._fed)
+
+    def _run(self, seen: Tensor) -> Tensor:
+        """Map (rows, networks, inputs) to (rows, networks, outputs)."""
+        output: Tensor = self.layer(seen.flatten(1))
+        return output.view(len(output), len(self.states), -1)
+
+    @torch.no_grad()
+    def _evaluate(self) -> tuple[Tensor, Tensor]:
+        """Give merit and loss of each network over the validation rows."""
+        merits, losses = [], []
+        for x, target in self._validation_parts():
+            output = self._run(x)
+            merits.append(self.task.merits(output, target).double().sum(0))
+            losses.append(self.task.losses(output, target).double().sum(0))
+        rows = len(self.task.x_validation)
+        return torch.stack(merits).sum(0) / rows, torch.stack(losses).sum(0) / rows
+
+    def _validation_parts(self) -> list[tuple[Tensor, Tensor]]:
+        task, count = self.task, len(self.states)
+        rows = max(1, _LARGEST // self.layer.topology.num_nodes)
+        return [
+            (
+                x[:, None].expand(-1, count, -1),
+                y[:, None].expand(-1, count, *y.shape[1:]),
+            )
+            for x, y in zip(
+                task.x_validation.split(rows), task.y_validation.split(rows), strict=True
+            )
+        ]
+
+    def _scores(self) -> list[NDArray[np.float64]]:
+        total = np.zeros(self.layer.topology.num_nodes)
+        for x, target in self._validation_parts():
+            flat = x.flatten(1)
+
+            def loss(output: Tensor, target: Tensor = target) -> Tensor:
+                shaped = output.unflatten(1, (len(self.states), -1))
+                return self.task.losses(shaped, target).sum(1)
+
+            total += unit_sensitivity(self.layer, flat, loss) * len(flat)
+        total /= len(self.task.x_validation)
+        return np.split(total, np.cumsum(self._sizes["bias"])[:-1])
+
+
+def _adam(layer: GraphLayer, options: RoundOptions) -> torch.optim.Optimizer:
+    fused = "fused" in inspect.signature(torch.optim.Adam).parameters
+    return torch.optim.Adam(
+        layer.parameters(),
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
+        fused=fused,
+    )
