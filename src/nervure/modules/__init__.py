@@ -1,5 +1,6 @@
 """What a trained wiring has become, and the Boolean tasks whose structure is known."""
 
+from nervure.modules.agreement import Agreement, agreement
 from nervure.modules.boolean_tasks import BooleanTask, boolean_task, noisy
 from nervure.modules.clustering import (
     BOOLEAN_THRESHOLD,
@@ -30,6 +31,7 @@ __all__ = [
     "BOOLEAN_THRESHOLD",
     "MNIST_SHARE",
     "MNIST_THRESHOLD",
+    "Agreement",
     "BooleanTask",
     "ClusterLink",
     "Detection",
@@ -43,6 +45,7 @@ __all__ = [
     "ModuleStatistics",
     "SharedTargets",
     "SubFunction",
+    "agreement",
     "boolean_task",
     "cluster_layer",
     "detect_modules",

@@ -1,5 +1,6 @@
 """Sculpting: many networks trained and pruned side by side until their structure is bare."""
 
+from nervure.training.sculpting.epochs import LADDER, shortest_training, train_dense
 from nervure.training.sculpting.grid import Progress, sculpt
 from nervure.training.sculpting.options import (
     PAPER_EDGE_STEPS,
@@ -10,6 +11,7 @@ from nervure.training.sculpting.result import Round, Sculpted, sparsest
 from nervure.training.sculpting.task import Task
 
 __all__ = [
+    "LADDER",
     "PAPER_EDGE_STEPS",
     "PAPER_UNIT_STEPS",
     "Progress",
@@ -18,5 +20,7 @@ __all__ = [
     "SculptingOptions",
     "Task",
     "sculpt",
+    "shortest_training",
     "sparsest",
+    "train_dense",
 ]
