@@ -22,12 +22,15 @@ from nervure.modules.path_statistics import (
     path_products,
     units_covering,
 )
+from nervure.modules.recovered import FEW_INPUTS, recovered_formulas
 from nervure.modules.statistics import ModuleStatistics, module_statistics
 from nervure.modules.subfunctions import SubFunction, hierarchy_graph, sub_functions
+from nervure.modules.unit_formula import UnitFormula, formula_lines
 
 __all__ = [
     "BOOLEAN_SHARE",
     "BOOLEAN_THRESHOLD",
+    "FEW_INPUTS",
     "MNIST_SHARE",
     "MNIST_THRESHOLD",
     "BooleanTask",
@@ -43,9 +46,11 @@ __all__ = [
     "ModuleStatistics",
     "SharedTargets",
     "SubFunction",
+    "UnitFormula",
     "boolean_task",
     "cluster_layer",
     "detect_modules",
+    "formula_lines",
     "formula_of",
     "function_graph",
     "hierarchy_graph",
@@ -55,6 +60,7 @@ __all__ = [
     "noisy",
     "output_strengths",
     "path_products",
+    "recovered_formulas",
     "sub_functions",
     "units_covering",
 ]
