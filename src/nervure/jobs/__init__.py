@@ -3,6 +3,7 @@
 from nervure.jobs.freenet import FreeNetRequest, train_freenet
 from nervure.jobs.neural_modules import NeuralModulesRequest, train_neural_modules
 from nervure.jobs.predict import Predictions, predict_table, write_predictions
+from nervure.jobs.sculpt import SculptRequest, train_sculpted
 from nervure.jobs.sparse_mlp import SparseMLPRequest, train_sparse_mlp
 from nervure.jobs.train import Listener, TrainRequest, TrainResult
 
@@ -11,12 +12,14 @@ __all__ = [
     "Listener",
     "NeuralModulesRequest",
     "Predictions",
+    "SculptRequest",
     "SparseMLPRequest",
     "TrainRequest",
     "TrainResult",
     "predict_table",
     "train_freenet",
     "train_neural_modules",
+    "train_sculpted",
     "train_sparse_mlp",
     "write_predictions",
 ]

@@ -80,7 +80,7 @@ def _gather(run: Run, model: nn.Module | None) -> Material:
         except ModelFileError as error:
             notes.append(str(error))
     snapshots = list(run.topologies())
-    wiring = _wiring(model, snapshots)
+    wiring = _wiring(model, snapshots, sculpted=run.config.get("method") == "sculpt")
     sizes = _sizes(run, snapshots)
     importances = _importances(run)
     return Material(
@@ -155,14 +155,17 @@ def _feature_names(run: Run, count: int) -> tuple[str, ...]:
     return tuple(f"feature {i}" for i in range(count))
 
 
-def _wiring(model: nn.Module | None, snapshots: list[tuple[int, Topology]]) -> Wiring:
+def _wiring(
+    model: nn.Module | None, snapshots: list[tuple[int, Topology]], *, sculpted: bool
+) -> Wiring:
     layers = [] if model is None else [m for m in model.modules() if isinstance(m, GraphLayer)]
     if layers:
         topology, weights = _single_nodes(layers[0])
         return Wiring(
             topology,
             weights,
-            "of the saved network (that of the best epoch, if validated)",
+            "of the saved network"
+            + ("" if sculpted else " (that of the best epoch, if validated)"),
         )
     if snapshots:
         epoch, topology = snapshots[-1]

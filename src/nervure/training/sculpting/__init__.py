@@ -6,12 +6,13 @@ from nervure.training.sculpting.options import (
     PAPER_UNIT_STEPS,
     SculptingOptions,
 )
-from nervure.training.sculpting.result import Round, Sculpted, sparsest
+from nervure.training.sculpting.result import Judged, Round, Sculpted, sparsest
 from nervure.training.sculpting.task import Task
 
 __all__ = [
     "PAPER_EDGE_STEPS",
     "PAPER_UNIT_STEPS",
+    "Judged",
     "Progress",
     "Round",
     "Sculpted",
