@@ -23,7 +23,7 @@ ALLOWED = {
     "training": {
         "errors", "_core", "topology", "engine", "networks", "rules", "modules", "baselines",
     },
-    "estimators": {"topology", "networks", "rules", "training"},
+    "estimators": {"errors", "topology", "networks", "rules", "modules", "training"},
     "data": {"errors", "folders", "textual"},
     "report": {"errors", "topology", "modules", "networks", "training"},
     "jobs": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from nervure.errors import EngineError
 from nervure.networks import GraphLayer
 from nervure.rules import HalvingSearch
 from nervure.training.sculpting.options import SculptingOptions
-from nervure.training.sculpting.result import Phase, Round, Sculpted
+from nervure.training.sculpting.result import Judged, Phase, Round, Sculpted
 from nervure.training.sculpting.round_of_many import RoundOfMany, RoundOptions, RoundResult
 from nervure.training.sculpting.state import NetworkState
 from nervure.training.sculpting.task import Task
@@ -35,6 +35,8 @@ class Progress:
         Of all networks trained in it.
     seconds : float
         Since the beginning.
+    judged : tuple of Judged
+        What the round was for each network trained in it.
     """
 
     round: int
@@ -42,6 +44,7 @@ class Progress:
     finished: int
     edges: int
     seconds: float
+    judged: tuple[Judged, ...] = ()
 
 
 @dataclass(eq=False)
@@ -83,7 +86,9 @@ def sculpt(
         Of each start, for the order of its samples and their noise. Starts with the same seed see
         the same, as do all branches of one.
     on_round : callable, optional
-        Told where it stands after each round.
+        Told where it stands after each round. Ctrl-C, there or in training, ends the pruning: the
+        networks are what they were last accepted as, and those that were not done say so. Before
+        the dense networks are trained there is nothing to keep, and it goes on.
 
     Returns
     -------
@@ -106,6 +111,7 @@ def sculpt(
     --------
     >>> from nervure import SparseMLP
     >>> from nervure.modules import boolean_task
+    >>> from nervure.training.sculpting import sparsest
     >>> x, y = boolean_task("both").truth_table()
     >>> start = SparseMLP([6, 24, 3], density=1.0, seed=0).core
     >>> options = SculptingOptions(learning_rate=0.05, noise=0.1, threshold=1.0)
@@ -121,7 +127,6 @@ def sculpt(
     number = 0
 
     def run(branches: list[tuple[int, NetworkState]], stop_at: float | None) -> list[RoundResult]:
-        nonlocal number
         many = RoundOfMany(
             [state for _, state in branches],
             [activations[trial] for trial, _ in branches],
@@ -132,20 +137,25 @@ def sculpt(
                 options.noise, stop_at,
             ),
         )  # fmt: skip
-        results = many.train(number, scored=bool(options.unit_steps))
+        return many.train(number, scored=bool(options.unit_steps))
+
+    def told(branches: list[_Branch], before: int) -> None:
+        nonlocal number
         number += 1
         if on_round is not None:
+            judged = tuple(
+                Judged(b.trial, b.unit_step, b.edge_step, b.rounds[-1]) for b in branches
+            )
             on_round(
                 Progress(
-                    number - 1, len(branches), sum(map(len, finished)),
-                    many.layer.topology.num_edges, time.perf_counter() - begin,
+                    number - 1, len(branches), before, sum(j.round.edges for j in judged),
+                    time.perf_counter() - begin, judged,
                 )
             )  # fmt: skip
-        return results
 
     fixed = options.threshold if train else None
     dense = run([(i, NetworkState.of(start)) for i, start in enumerate(starts)], fixed)
-    active = []
+    roots, active = [], []
     for trial, result in enumerate(dense):
         limit = options.threshold
         if limit is None:
@@ -155,22 +165,40 @@ def sculpt(
             starts[trial].topology.num_edges, result.epochs,
         )  # fmt: skip
         root = _Branch(trial, "dense", result, limit, rounds=[first])
+        roots.append(root)
         active += _next_phase(root, starts[trial], options, finished[trial])
-    while active:
-        stop_at = max(branch.threshold for branch in active) if train else None
-        candidates = [_candidate(branch, starts[branch.trial]) for branch in active]
-        results = run([(b.trial, c) for b, c in zip(active, candidates, strict=True)], stop_at)
-        following: list[_Branch] = []
-        for branch, result in zip(active, results, strict=True):
-            if _judged(branch, result):
-                following += _next_phase(
-                    branch, starts[branch.trial], options, finished[branch.trial]
-                )
-            else:
-                following.append(branch)
-        active = following
+    cut_short: list[_Branch] = []
+    try:
+        told(roots, 0)
+        while active:
+            stop_at = max(branch.threshold for branch in active) if train else None
+            candidates = [_candidate(branch, starts[branch.trial]) for branch in active]
+            results = run([(b.trial, c) for b, c in zip(active, candidates, strict=True)], stop_at)
+            before, trained = sum(map(len, finished)), active
+            following: list[_Branch] = []
+            for branch, result in zip(active, results, strict=True):
+                if _judged(branch, result):
+                    following += _next_phase(
+                        branch, starts[branch.trial], options, finished[branch.trial]
+                    )
+                else:
+                    following.append(branch)
+            active = following
+            told(trained, before)
+    except KeyboardInterrupt:
+        # Each has its last accepted network, whatever the round has come to.
+        cut_short = [branch for branch in active if branch not in finished[branch.trial]]
+        for branch in cut_short:
+            finished[branch.trial].append(branch)
     return [
-        [_finished(branch, starts[trial]) for branch in _in_order(branches, options)]
+        [
+            replace(
+                _finished(branch, starts[trial]),
+                dense=_finished(roots[trial], starts[trial]),
+                interrupted=branch in cut_short,
+            )
+            for branch in _in_order(branches, options)
+        ]
         for trial, branches in enumerate(finished)
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nervure.errors import EngineError
-
-Objective = Literal["bits", "classification", "regression"]
+from nervure.training.options import Task as Objective
 
 
 @dataclass(frozen=True, eq=False)
