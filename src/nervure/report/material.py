@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nervure.report.curves import has
 from nervure.report.exploration import Exploration
-from nervure.report.module_section import ModulesOfRun
+from nervure.report.module_section import METHODS, ModulesOfRun
 from nervure.report.updates import Update
 from nervure.topology import Topology
 
