@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
-from nervure.errors import EngineError
 from nervure.networks import GraphLayer
 from nervure.rules import HalvingSearch
+from nervure.training.sculpting.checks import check_starts
 from nervure.training.sculpting.options import SculptingOptions
 from nervure.training.sculpting.result import Phase, Round, Sculpted
 from nervure.training.sculpting.round_of_many import RoundOfMany, RoundOptions, RoundResult
 from nervure.training.sculpting.state import NetworkState
 from nervure.training.sculpting.task import Task
+from nervure.training.sculpting.weakest import without_weakest_edges, without_weakest_units
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def sculpt(
     Notes
     -----
     What a start becomes does not depend on those beside it, up to rounding, and one that diverges
-    leaves the others untouched. Time is that of the edges left in all networks together.
+    leaves the others untouched: it comes back once, as it was, and is not pruned. Time is that of
+    the edges left in all networks together.
+
     Paper: neural-sculpting, section 3 and appendix H; as in the authors' code, pruned units and
     edges count as zeros when the weakest are chosen, and units that read nothing have no bias.
 
@@ -106,6 +108,7 @@ def sculpt(
     --------
     >>> from nervure import SparseMLP
     >>> from nervure.modules import boolean_task
+    >>> from nervure.training.sculpting import sparsest
     >>> x, y = boolean_task("both").truth_table()
     >>> start = SparseMLP([6, 24, 3], density=1.0, seed=0).core
     >>> options = SculptingOptions(learning_rate=0.05, noise=0.1, threshold=1.0)
@@ -113,14 +116,15 @@ def sculpt(
     >>> len(networks), sparsest(networks).topology.num_edges
     (4, 12)
     """
-    _check(starts, task, seeds)
+    check_starts(starts, task, seeds)
     begin = time.perf_counter()
     activations = [np.array(start.activation) for start in starts]
-    train = options.stop_early
     finished: list[list[_Branch]] = [[] for _ in starts]
     number = 0
 
-    def run(branches: list[tuple[int, NetworkState]], stop_at: float | None) -> list[RoundResult]:
+    def run(
+        branches: list[tuple[int, NetworkState]], stop_at: list[float] | None, *, scored: bool
+    ) -> list[RoundResult]:
         nonlocal number
         many = RoundOfMany(
             [state for _, state in branches],
@@ -129,10 +133,11 @@ def sculpt(
             task,
             RoundOptions(
                 options.epochs, options.batch_size, options.learning_rate, options.weight_decay,
-                options.noise, stop_at,
+                options.noise,
             ),
+            leak=starts[0].leak,
         )  # fmt: skip
-        results = many.train(number, scored=bool(options.unit_steps))
+        results = many.train(number, scored=scored, stop_at=stop_at if options.stop_early else None)
         number += 1
         if on_round is not None:
             on_round(
@@ -143,8 +148,11 @@ def sculpt(
             )  # fmt: skip
         return results
 
-    fixed = options.threshold if train else None
-    dense = run([(i, NetworkState.of(start)) for i, start in enumerate(starts)], fixed)
+    fixed = None if options.threshold is None else [options.threshold] * len(starts)
+    dense = run(
+        [(i, NetworkState.of(start)) for i, start in enumerate(starts)], fixed,
+        scored=bool(options.unit_steps),
+    )  # fmt: skip
     active = []
     for trial, result in enumerate(dense):
         limit = options.threshold
@@ -155,14 +163,20 @@ def sculpt(
             starts[trial].topology.num_edges, result.epochs,
         )  # fmt: skip
         root = _Branch(trial, "dense", result, limit, rounds=[first])
-        active += _next_phase(root, starts[trial], options, finished[trial])
+        if np.isnan(result.merit):
+            finished[trial].append(root)
+        else:
+            active += _next_phase(root, starts[trial], options, finished[trial])
     while active:
-        stop_at = max(branch.threshold for branch in active) if train else None
+        stop_at = [branch.threshold for branch in active]
         candidates = [_candidate(branch, starts[branch.trial]) for branch in active]
-        results = run([(b.trial, c) for b, c in zip(active, candidates, strict=True)], stop_at)
+        results = run(
+            [(b.trial, c) for b, c in zip(active, candidates, strict=True)], stop_at,
+            scored=any(branch.phase == "unit" for branch in active),
+        )  # fmt: skip
         following: list[_Branch] = []
         for branch, result in zip(active, results, strict=True):
-            if _judged(branch, result):
+            if _judged(branch, result, starts[branch.trial]):
                 following += _next_phase(
                     branch, starts[branch.trial], options, finished[branch.trial]
                 )
@@ -175,69 +189,29 @@ def sculpt(
     ]
 
 
-def _check(starts: Sequence[GraphLayer], task: Task, seeds: Sequence[int]) -> None:
-    problems = []
-    if not starts:
-        problems.append("starts: expected at least one layer, got none")
-    if len(seeds) != len(starts):
-        problems.append(f"seeds: expected one per start, {len(starts)}, got {len(seeds)}")
-    inputs = task.x.shape[1]
-    outputs = (
-        int(max(task.y.max(), task.y_validation.max())) + 1
-        if task.objective == "classification"
-        else task.y.shape[1]
-    )
-    for i, start in enumerate(starts):
-        plan = start.plan
-        if start.storage != "sparse" or start.block != 1 or start.bias is None:
-            problems.append(f"start {i}: expected sparse storage and biases, without blocks")
-        elif not start.topology.is_acyclic:
-            problems.append(f"start {i}: expected a graph without cycles; use the rules instead")
-        elif start.weight.dtype != torch.float32 or start.weight.device.type != "cpu":
-            problems.append(f"start {i}: expected float32 on the CPU")
-        elif plan.num_inputs != inputs or plan.num_outputs != starts[0].plan.num_outputs:
-            problems.append(f"start {i}: expected {inputs} inputs, and outputs as the first has")
-        elif (
-            plan.num_outputs < outputs
-            if task.objective == "classification"
-            else plan.num_outputs != outputs
-        ):
-            problems.append(f"start {i}: expected {outputs} outputs, got {plan.num_outputs}")
-    if problems:
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise EngineError("; ".join(problems[:3]) + more)
-
-
 def _candidate(branch: _Branch, start: GraphLayer) -> NetworkState:
     """Prune what the branch tries next."""
     state = branch.accepted.state
     if branch.phase == "settle":
         return state
     assert branch.search is not None
-    share = 100 * min(1.0, branch.search.proposal)
     if branch.phase == "edge":
-        strength = np.abs(state.weight)
-        everyone = np.zeros(start.topology.num_edges)
-        everyone[: len(strength)] = strength
-        return state.with_edges(strength > np.percentile(everyone, share))
-    assert branch.accepted.scores is not None
-    hidden = state.topology.interior
-    scores = branch.accepted.scores[hidden]
-    everyone = np.zeros(len(start.topology.interior))
-    everyone[: len(scores)] = scores
-    gone = np.zeros(state.topology.num_nodes, dtype=np.bool_)
-    gone[hidden] = scores <= np.percentile(everyone, share)
-    return state.without_nodes(gone)
+        return without_weakest_edges(state, branch.search.proposal, start.topology.num_edges)
+    scores = branch.accepted.scores
+    assert scores is not None
+    units = len(start.topology.interior)
+    return without_weakest_units(state, scores, branch.search.proposal, units)
 
 
-def _judged(branch: _Branch, result: RoundResult) -> bool:
+def _judged(branch: _Branch, result: RoundResult, start: GraphLayer) -> bool:
     """Take a round into account; whether the phase is over."""
     accepted = result.merit >= branch.threshold
     share = 0.0 if branch.search is None else branch.search.proposal
     topology = result.state.topology
+    gone = start.topology.num_nodes - topology.num_nodes
     branch.rounds.append(
         Round(
-            branch.phase, share, result.merit, accepted, len(topology.interior),
+            branch.phase, share, result.merit, accepted, len(start.topology.interior) - gone,
             topology.num_edges, result.epochs,
         )
     )  # fmt: skip
@@ -263,20 +237,28 @@ def _next_phase(
 
     hidden, edges = len(start.topology.interior), start.topology.num_edges
     if branch.phase == "dense" and options.unit_steps and hidden:
-        return [
+        branches = [
             following("unit", HalvingSearch(step, 1 / hidden), unit_step=step)
             for step in options.unit_steps
         ]
-    if branch.phase == "unit" and options.edge_steps:
-        return [following("settle", None)]
-    if branch.phase in ("dense", "settle") and options.edge_steps:
+    elif branch.phase == "unit" and options.edge_steps:
+        branches = [following("settle", None)]
+    elif branch.phase in ("dense", "settle") and options.edge_steps:
         gone = 1 - branch.accepted.state.topology.num_edges / edges
-        return [
+        branches = [
             following("edge", HalvingSearch(step, 1 / edges, gone), edge_step=step)
             for step in options.edge_steps
         ]
-    finished.append(branch)
-    return []
+    else:
+        finished.append(branch)
+        branches = []
+    # A search may have nothing to try, as when a single unit or edge is left.
+    over = [b.search is not None and b.search.done for b in branches]
+    return [
+        later
+        for b, done in zip(branches, over, strict=True)
+        for later in (_next_phase(b, start, options, finished) if done else [b])
+    ]
 
 
 def _in_order(branches: list[_Branch], options: SculptingOptions) -> list[_Branch]:
