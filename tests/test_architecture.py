@@ -33,7 +33,9 @@ ALLOWED = {
     "reproduce": {
         "errors", "baselines", "data", "networks", "report", "rules", "training",
     },
-    "benchmarks": {"errors", "_core", "topology", "engine", "networks", "rules"},
+    "benchmarks": {
+        "errors", "_core", "topology", "engine", "modules", "networks", "rules", "training",
+    },
     "cli": {
         "errors", "textual", "benchmarks", "data", "engine", "jobs", "modules", "reproduce",
         "rules", "training",
