@@ -31,7 +31,8 @@ ALLOWED = {
         "training", "baselines", "report",
     },
     "reproduce": {
-        "errors", "baselines", "data", "networks", "report", "rules", "training",
+        "errors", "baselines", "data", "modules", "networks", "report", "rules", "topology",
+        "training",
     },
     "benchmarks": {
         "errors", "_core", "topology", "engine", "modules", "networks", "rules", "training",
