@@ -119,7 +119,7 @@ class ImageSettings:
     unit_step: float = 0.2
     edge_step: float = 0.02
     stop_early: bool = True
-    recovery: int = 3
+    recovery: int = 0
     threshold: float | None = None
 
 
