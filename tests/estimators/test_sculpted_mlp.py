@@ -1,6 +1,7 @@
 """Sculpted networks as scikit-learn estimators."""
 
 import numpy as np
+import pyarrow
 import pytest
 import torch
 from sklearn.datasets import load_diabetes, load_iris
@@ -69,12 +70,14 @@ def test_the_network_can_be_saved_like_any_other(of_bits, tmp_path):
 
 
 def test_names_of_features_and_classes_are_those_of_the_modules():
-    data = load_iris(as_frame=True)
+    data = load_iris()
+    # A table with names, as scikit-learn takes them from any library of data frames.
+    table = pyarrow.table(dict(zip(data.feature_names, data.data.T, strict=True)))
     labels = data.target_names[data.target]
     options = {"unit_steps": (), "edge_steps": (0.3,), "batch_size": 16, "random_state": 0}
-    model = SculptedMLPClassifier((8,), **options).fit(data.data, labels)
-    assert model.score(data.data, labels) > 0.9
-    assert model.modules_.input_names == tuple(data.data.columns)
+    model = SculptedMLPClassifier((8,), **options).fit(table, labels)
+    assert model.score(table, labels) > 0.9
+    assert model.modules_.input_names == tuple(data.feature_names)
     assert model.modules_.output_names == ("setosa", "versicolor", "virginica")
 
 
