@@ -11,6 +11,13 @@ from nervure.rules.iterative_pruning import (
     unit_sensitivity,
 )
 from nervure.rules.repulsion import Repulsion
+from nervure.rules.resource_tradeoff import (
+    EdgeHistory,
+    ResourceTradeoff,
+    edge_strengths,
+    threshold_,
+    thresholded,
+)
 from nervure.rules.rule import Rewiring, Rule
 from nervure.rules.sparse_training import SparseTraining
 
@@ -18,19 +25,24 @@ __all__ = [
     "SET",
     "CoActivation",
     "CoActivationStatistics",
+    "EdgeHistory",
     "EdgePruning",
     "Evolution",
     "HalvingSearch",
     "IterativePruning",
     "MagnitudePruning",
     "Repulsion",
+    "ResourceTradeoff",
     "Rewiring",
     "RigL",
     "Rule",
     "SparseTraining",
     "Static",
     "UnitPruning",
+    "edge_strengths",
     "evolved",
     "pair_histograms",
+    "threshold_",
+    "thresholded",
     "unit_sensitivity",
 ]
