@@ -18,7 +18,7 @@ ALLOWED = {
     "engine": {"errors", "folders", "_core", "topology"},
     "networks": {"errors", "topology", "engine"},
     "rules": {"errors", "_core", "topology", "engine", "networks"},
-    "modules": {"errors", "topology"},
+    "modules": {"errors", "topology", "networks"},
     "baselines": {"errors", "engine", "networks"},
     "training": {
         "errors", "_core", "topology", "engine", "networks", "rules", "modules", "baselines",
@@ -27,8 +27,8 @@ ALLOWED = {
     "data": {"errors", "folders", "textual"},
     "report": {"errors", "topology", "modules", "networks", "training"},
     "jobs": {
-        "errors", "data", "topology", "engine", "modules", "networks", "rules", "training",
-        "baselines", "report",
+        "errors", "textual", "data", "topology", "engine", "modules", "networks", "rules",
+        "training", "baselines", "report",
     },
     "reproduce": {
         "errors", "baselines", "data", "networks", "report", "rules", "training",

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from nervure import GraphLayer, NeuralModules, Topology
 from nervure.report import adjacency_matrix
 from nervure.report.adjacency import adjacency_history, is_crowded
-from nervure.report.writing import _single_nodes, _sizes
+from nervure.report.writing import _sizes
 from nervure.topology import layered
 from nervure.training.checkpoint import save_model
 from nervure.training.run import RewiringRow, Run
@@ -122,17 +121,6 @@ def test_features_have_the_names_of_the_model_file(tmp_path):
         assert "feature 1" in report(run)[0]
         run.model_path.write_bytes(b"broken")
         assert "feature 1" in report(run)[0]
-
-
-def test_blocks_are_shown_node_by_node():
-    coarse = layered([2, 3, 2], density=0.5, seed=0)
-    layer = GraphLayer(coarse, block=2)
-    topology, weights = _single_nodes(layer)
-    single = GraphLayer(topology)
-    with torch.no_grad():
-        single.weight.copy_(torch.from_numpy(weights))
-    x = torch.randn(3, 4)
-    torch.testing.assert_close(layer(x), single(x))
 
 
 def test_a_report_of_a_network_in_blocks(tmp_path):

@@ -1,37 +1,15 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from nervure import Topology
 from nervure.modules import Hierarchy, detect_modules
 from nervure.report import hierarchy_drawing, network_by_module
-from nervure.report.modules_drawing import COLOURS
-from nervure.report.modules_layout import hierarchy_layout, unit_positions
+from nervure.report.module_colours import COLOURS
+from nervure.report.modules_layout import unit_positions
 from nervure.report.style import FAINT, inline_svg
 
-SIZES = {"module": (1.3, 0.7), "inputs": (1.1, 0.5), "outputs": (1.1, 0.5), "way": (0.0, 0.1)}
-# Two ANDs, of which the first is read by two outputs; node 3 is an input of the second level.
-PAIRS = [(0, 4), (1, 4), (4, 5), (4, 6), (2, 5), (3, 6)]
-
-
-def found_in(pairs=PAIRS, **options):
-    detection = detect_modules(Topology.from_edges(pairs, **options))
-    return detection, Hierarchy.from_detection(detection)
-
-
-def deep():
-    """A chain of modules on four levels, each with a new input; outputs at every level."""
-    pairs, last = [], 0
-    node = 1
-    for _ in range(4):
-        pairs += [(last, node + 1), (node, node + 1), (node + 1, node + 2), (node + 1, node + 3)]
-        last, node = node + 2, node + 4
-    return found_in(pairs)
-
-
-def texts(figure):
-    return [text.get_text() for text in figure.axes[0].texts]
+from .drawn import PAIRS, deep, found_in, texts
 
 
 def test_units_stand_in_their_layers_module_by_module():
@@ -81,56 +59,6 @@ def test_large_networks_are_thinned():
     assert "x0" not in texts(figure)
 
 
-def test_boxes_and_arrows_are_those_of_the_hierarchy():
-    detection, hierarchy = found_in()
-    figure = hierarchy_drawing(hierarchy)
-    boxes = [p for p in figure.axes[0].patches if isinstance(p, FancyBboxPatch)]
-    arrows = [p for p in figure.axes[0].patches if isinstance(p, FancyArrowPatch)]
-    takes, gives = (
-        sum(bool(getattr(m, r)) for m in hierarchy.modules) for r in ("inputs", "outputs")
-    )
-    feeds = sum(len(m.feeds) for m in hierarchy.modules)
-    assert len(boxes) == len(hierarchy.modules) + takes + gives
-    assert len(arrows) == takes + gives + feeds
-    shown = texts(figure)
-    assert {m.name for m in hierarchy.modules} <= set(shown)
-    assert {"inputs", "outputs"} <= set(shown)
-    assert len(detection.modules) == len(hierarchy.modules)
-
-
-@pytest.mark.parametrize("make", [found_in, deep])
-def test_boxes_do_not_overlap_and_lines_lead_to_the_right(make):
-    _, hierarchy = make()
-    layout = hierarchy_layout(hierarchy, SIZES, (0.6, 0.2))
-    boxes = list(layout.boxes.values())
-    for i, a in enumerate(boxes):
-        for b in boxes[:i]:
-            apart_x = abs(a.x - b.x) >= (a.width + b.width) / 2 - 1e-9
-            apart_y = abs(a.y - b.y) >= (a.height + b.height) / 2 - 1e-9
-            assert apart_x or apart_y
-    for source, target, _, points in layout.lines:
-        assert (np.diff(points[:, 0]) > 0).all()
-        # Where a line passes a column it is level: it must not run through a box.
-        for key, box in layout.boxes.items():
-            if key not in (source, target):
-                inside = np.abs(points - [box.x, box.y]) <= [box.width / 2, box.height / 2]
-                assert not inside.all(axis=1).any()
-
-
-def test_modules_that_feed_each_other_are_joined_beside_their_column():
-    wide = [(i, 20 + j) for i in range(10) for j in range(10)]
-    wide += [(10 + i, 30 + j) for i in range(10) for j in range(10)]
-    down = [(20 + i, 40 + j) for i in range(10) for j in range(10)]
-    down += [(30 + i, 50 + j) for i in range(10) for j in range(10)]
-    last = [(40 + i, 60) for i in range(10)] + [(50 + i, 61) for i in range(10)]
-    _, hierarchy = found_in(wide + down + last + [(0, 30), (30, 40)])
-    layout = hierarchy_layout(hierarchy, SIZES, (0.6, 0.2))
-    both = [points for *_, edges, points in layout.lines if edges]
-    assert len(both) == 2
-    assert all(points[0, 0] == points[-1, 0] < points[1, 0] for points in both)
-    hierarchy_drawing(hierarchy)
-
-
 @pytest.mark.parametrize("make", [found_in, deep])
 def test_pictures_become_files_and_parts_of_a_page(make, tmp_path):
     detection, hierarchy = make()
@@ -155,13 +83,6 @@ def test_colours_repeat_beyond_ten_modules():
     hierarchy_drawing(hierarchy)
 
 
-def test_deep_hierarchies_stay_readable():
-    _, hierarchy = deep()
-    figure = hierarchy_drawing(hierarchy)
-    assert min(text.get_fontsize() for text in figure.axes[0].texts) >= 5.5
-    assert figure.get_figwidth() > 8.6
-
-
 def test_edges_inside_a_component_are_arcs_that_do_not_cover_each_other():
     detection, _ = found_in([(0, 1), (1, 2), (2, 1), (2, 3)])
     lines = [s for c in network_by_module(detection).axes[0].collections for s in c.get_segments()]
@@ -179,3 +100,17 @@ def test_a_long_legend_is_cut():
     detection, _ = found_in([(i, 15 + i) for i in range(15)])
     labels = [t.get_text() for t in network_by_module(detection).axes[0].get_legend().get_texts()]
     assert labels[-1] == "and 3 more"
+
+
+def test_short_layers_beside_a_very_long_one_can_be_read():
+    # 300 inputs into 10 units, of which each output reads two.
+    pairs = [(i, 300 + i % 10) for i in range(300)]
+    pairs += [(300 + 2 * k + i, 310 + k) for k in range(5) for i in range(2)]
+    detection, hierarchy = found_in(pairs)
+    ax = network_by_module(detection, hierarchy).axes[0]
+    shown = {t.get_text(): t.get_position()[1] for t in ax.texts}
+    assert "x0" not in shown
+    heights = sorted(shown[f"y{i}"] for i in range(5))
+    assert np.diff(heights).min() > 0.3
+    largest = max(line.get_markersize() for line in ax.lines)
+    assert largest == pytest.approx(17)

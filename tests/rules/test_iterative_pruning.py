@@ -192,7 +192,7 @@ def test_mistakes_are_named():
         EdgePruning(layer_of([4, 6, 4]), optimizer, **common)
     with pytest.raises(EngineError, match="expected a GraphLayer"):
         EdgePruning(torch.nn.Linear(2, 2), optimizer, **common)
-    net = FreeNet(4, 4, neurons=5, seed=0)
+    net = GraphLayer(Topology.layered([4, 4]))
     own = torch.optim.SGD(net.parameters(), lr=0.1)
     with pytest.raises(EngineError, match="none is hidden; prune edges"):
         UnitPruning(net, own, data=torch.zeros(2, 4), loss=lambda out: out.sum(1), **common)

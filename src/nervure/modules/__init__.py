@@ -23,12 +23,15 @@ from nervure.modules.path_statistics import (
     path_products,
     units_covering,
 )
+from nervure.modules.recovered import FEW_INPUTS, recovered_formulas
 from nervure.modules.statistics import ModuleStatistics, module_statistics
 from nervure.modules.subfunctions import SubFunction, hierarchy_graph, sub_functions
+from nervure.modules.unit_formula import UnitFormula, formula_lines
 
 __all__ = [
     "BOOLEAN_SHARE",
     "BOOLEAN_THRESHOLD",
+    "FEW_INPUTS",
     "MNIST_SHARE",
     "MNIST_THRESHOLD",
     "Agreement",
@@ -45,10 +48,12 @@ __all__ = [
     "ModuleStatistics",
     "SharedTargets",
     "SubFunction",
+    "UnitFormula",
     "agreement",
     "boolean_task",
     "cluster_layer",
     "detect_modules",
+    "formula_lines",
     "formula_of",
     "function_graph",
     "hierarchy_graph",
@@ -58,6 +63,7 @@ __all__ = [
     "noisy",
     "output_strengths",
     "path_products",
+    "recovered_formulas",
     "sub_functions",
     "units_covering",
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from nervure.errors import TopologyError
 from nervure.modules.detection import Detection
+from nervure.modules.unit_formula import UnitFormula, formula_lines
 from nervure.modules.wording import counted, listed
 from nervure.topology import Topology
 
@@ -38,6 +39,8 @@ class Module:
         Modules that it reads and that it feeds, with the number of edges.
     level : int
         Longest chain of modules that leads to it; modules that feed each other share a level.
+    formulas : tuple of UnitFormula
+        What its units compute that leave it; empty unless given (`Hierarchy.with_formulas`).
     """
 
     name: str
@@ -49,6 +52,7 @@ class Module:
     reads: dict[str, int]
     feeds: dict[str, int]
     level: int
+    formulas: tuple[UnitFormula, ...] = ()
 
     @property
     def reuse(self) -> int:
@@ -152,6 +156,28 @@ class Hierarchy:
             tuple(np.flatnonzero(module_of[topology.inputs] < 0).tolist()),
         )
 
+    def with_formulas(self, formulas: Mapping[str, Sequence[UnitFormula]]) -> Self:
+        """Give the same hierarchy with what its modules compute.
+
+        Parameters
+        ----------
+        formulas : mapping of str to sequence of UnitFormula
+            By the name of the module, as `recovered_formulas` gives them.
+
+        Returns
+        -------
+        Hierarchy
+
+        Raises
+        ------
+        TopologyError
+            When there is no module of a name.
+        """
+        for name in formulas:
+            self[name]
+        modules = (replace(m, formulas=tuple(formulas.get(m.name, ()))) for m in self.modules)
+        return replace(self, modules=tuple(modules))
+
     def __getitem__(self, name: str) -> Module:
         """Give the module of this name."""
         for module in self.modules:
@@ -182,8 +208,9 @@ class Hierarchy:
         -------
         networkx.DiGraph
             A node per module with attributes ``nodes`` (how many), ``layers``, ``inputs``,
-            ``outputs``, ``depends_on`` (names with commas), ``level`` and ``reuse``; edges have
-            ``edges``, the number of edges of the network between the two modules.
+            ``outputs``, ``depends_on`` (names with commas), ``level``, ``reuse`` and ``formulas``
+            (with semicolons); edges have ``edges``, the number of edges of the network between the
+            two modules.
         """
         graph = nx.DiGraph()
         for module in self.modules:
@@ -192,6 +219,7 @@ class Hierarchy:
                 module.name, nodes=len(module.nodes), layers=",".join(map(str, module.layers)),
                 inputs=",".join(inputs), outputs=",".join(outputs), depends_on=",".join(needs),
                 level=module.level, reuse=module.reuse,
+                formulas="; ".join(formula_lines(module.formulas)),
             )  # fmt: skip
         for module in self.modules:
             for target, edges in module.feeds.items():
@@ -220,17 +248,18 @@ class Hierarchy:
         ]
         for number, members in enumerate(self.levels):
             lines.append(f"Level {number}")
-            lines += [f"  {self._sentence(module)}" for module in members]
+            lines += [f"  {module.name}: {self.sentence(module)}" for module in members]
         if self.unused:
             names = [self.input_names[i] for i in self.unused]
             lines.append(f"Not used by any module: {listed(names)}.")
         return "\n".join(lines)
 
-    def _sentence(self, module: Module) -> str:
+    def sentence(self, module: Module) -> str:
+        """Say in plain words what one of the modules takes in, feeds, gives and computes."""
         inputs, outputs, needs = self.names_of(module)
         first, last = module.layers[0], module.layers[-1]
         where = f"layer {first}" if first == last else f"layers {first} to {last}"
-        parts = [f"{module.name}: {counted(len(module.nodes), 'node')}, {where}."]
+        parts = [f"{counted(len(module.nodes), 'node')}, {where}."]
         if inputs:
             parts.append(f"Takes in {listed(inputs)}.")
         if module.reads:
@@ -243,6 +272,8 @@ class Hierarchy:
             parts.append(f"Gives {listed(outputs)}.")
         if len(module.feeds) > 1:
             parts.append(f"Used by {len(module.feeds)} modules.")
+        if module.formulas:
+            parts.append(f"Computes {'; '.join(formula_lines(module.formulas))}.")
         return " ".join(parts)
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ from nervure.networks.freenet import FreeNet
 from nervure.networks.from_module import edge_weights_of_module, topology_of_module
 from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.neural_modules import NeuralModules
+from nervure.networks.nodes import node_topology, node_values, single_nodes
 from nervure.networks.parameters import count_parameters
 from nervure.networks.polynomial import exact_polynomial, neurons_needed
 from nervure.networks.population import Population
@@ -27,5 +28,8 @@ __all__ = [
     "edge_weights_of_module",
     "exact_polynomial",
     "neurons_needed",
+    "node_topology",
+    "node_values",
+    "single_nodes",
     "topology_of_module",
 ]

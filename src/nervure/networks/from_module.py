@@ -106,7 +106,7 @@ def _matrices(module: nn.Module) -> list[NDArray[np.float64]]:
     """Weights [target, source] of the linear layers in their order."""
     found: list[NDArray[np.float64]] = []
     mixer = ""
-    for name, part in _leaves(module, type(module).__name__):
+    for name, part in parts_of(module):
         if isinstance(part, nn.Linear):
             if mixer:
                 raise TopologyError(
@@ -132,11 +132,14 @@ def _matrices(module: nn.Module) -> list[NDArray[np.float64]]:
     return found
 
 
-def _leaves(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
+def parts_of(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Walk through nested sequences; each part is named as it is reached, with its class."""
+    name = name or type(module).__name__
     # A sequence with a forward of its own need not be one.
     if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
         for place, child in enumerate(module):
-            yield from _leaves(child, f"{name.partition(' ')[0]}[{place}] ({type(child).__name__})")
+            yield from parts_of(
+                child, f"{name.partition(' ')[0]}[{place}] ({type(child).__name__})"
+            )
     else:
         yield name, module

@@ -16,7 +16,6 @@ def values_and_deltas(layer: GraphLayer, drive: Tensor, gradient: Tensor) -> tup
     Parameters
     ----------
     layer : GraphLayer
-        Sparse and acyclic.
     drive : Tensor, shape (batch, inputs)
     gradient : Tensor, shape (batch, outputs)
         dL/da of the outputs.
@@ -29,7 +28,7 @@ def values_and_deltas(layer: GraphLayer, drive: Tensor, gradient: Tensor) -> tup
     Notes
     -----
     One sweep and its adjoint, in which every node is an input, whose gradient is then the delta of
-    that node.
+    that node. With cycles both are those of the equilibrium, as exact as the layer's tolerance.
     """
     known = layer.plan
     everyone = engine.build_plan(
@@ -43,6 +42,15 @@ def values_and_deltas(layer: GraphLayer, drive: Tensor, gradient: Tensor) -> tup
     full[:, torch.from_numpy(known.inputs.astype(np.int64))] = drive.detach().to(full.dtype)
     full.requires_grad_()
     with torch.enable_grad():
-        found = engine.sweep(everyone, layer.edge_weight, full, layer.node_bias, leak=layer.leak)
+        found = engine.sweep(
+            everyone,
+            layer.edge_weight,
+            full,
+            layer.node_bias,
+            tolerance=layer.tolerance,
+            max_sweeps=layer.max_sweeps,
+            leak=layer.leak,
+            on_failure=layer.on_failure,
+        )
         (deltas,) = torch.autograd.grad(found.output, full, gradient.to(full.dtype))
     return found.values, deltas

@@ -8,9 +8,10 @@ from nervure.report.curves import (
     training_curves,
 )
 from nervure.report.drawing import graph_drawing
+from nervure.report.hierarchy_drawing import hierarchy_drawing
 from nervure.report.importance import importance_bars, importance_image
 from nervure.report.layers import degree_history, density_history
-from nervure.report.modules_drawing import hierarchy_drawing, network_by_module
+from nervure.report.modules_drawing import network_by_module
 from nervure.report.updates import Update, pair_densities, update_history
 from nervure.report.writing import write_report
 

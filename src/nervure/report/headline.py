@@ -85,6 +85,10 @@ def _wiring(material: Material) -> list[tuple[str, str, str]]:
     if not material.cyclic:
         if topology is not None:
             facts.append(("Longest path", plural(topology.depth, "edge"), ""))
+        if material.modules is not None:
+            hierarchy = material.modules.hierarchy
+            levels = plural(len(hierarchy.levels), "level")
+            facts.append(("Modules", number(len(hierarchy.modules)), f"on {levels}"))
         return facts
     count, largest = finite(result.get("modules")), finite(result.get("largest_module"))
     if topology is not None:

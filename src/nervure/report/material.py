@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nervure.report.curves import has
 from nervure.report.exploration import Exploration
+from nervure.report.module_section import METHODS, ModulesOfRun
 from nervure.report.updates import Update
 from nervure.topology import Topology
 
@@ -38,6 +39,8 @@ class Material:
         Of each feature; empty where that is not known.
     feature_names : tuple of str
         As many as importances.
+    modules : ModulesOfRun or None
+        Of networks pruned for their modules.
     """
 
     config: Mapping[str, Any]
@@ -57,6 +60,7 @@ class Material:
     exploration: Exploration | None
     importances: tuple[float, ...]
     feature_names: tuple[str, ...]
+    modules: ModulesOfRun | None
 
     def get(self, key: str) -> Any:  # noqa: ANN401
         """Look a value up in the result, else in the settings."""
@@ -70,6 +74,8 @@ class Material:
     @property
     def cyclic(self) -> bool:
         """Whether the network may have cycles, and so modules; it may happen to have none."""
+        if self.config.get("method") in METHODS:
+            return False  # modules of theirs are not made of cycles
         return (
             (self.topology is not None and not self.topology.is_acyclic)
             or has(self.epochs, "modules")

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from nervure.modules import Detection, Hierarchy
 
 _SWEEPS = 8
-_LOOSEST = 4.0  # between nodes of a short layer, in nodes of the longest
 Key: TypeAlias = tuple[str, ...]
 
 
-def unit_positions(detection: Detection, module_of: NDArray[np.int64]) -> NDArray[np.float64]:
+def unit_positions(
+    detection: Detection, module_of: NDArray[np.int64], loosest: float = 4.0
+) -> NDArray[np.float64]:
     """Place live nodes in their layers, those of a module next to each other.
 
     Parameters
@@ -25,6 +26,8 @@ def unit_positions(detection: Detection, module_of: NDArray[np.int64]) -> NDArra
     detection : Detection
     module_of : ndarray of int64
         Module of each node; -1 for those that are not placed.
+    loosest : float
+        The most room for a node of a short layer.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def unit_positions(detection: Detection, module_of: NDArray[np.int64]) -> NDArra
             ordered = column[
                 np.lexsort((pulled[column], module_of[column], mean[module_of[column]]))
             ]
-            step = min(_LOOSEST, tall / max(1, len(ordered)))
+            step = min(loosest, tall / max(1, len(ordered)))
             height[ordered] = step * (np.arange(len(ordered)) - (len(ordered) - 1) / 2)
             xy[column] = np.column_stack((np.full(len(column), layer), height[column]))
     return xy
@@ -91,15 +94,16 @@ class HierarchyLayout:
 
 
 def hierarchy_layout(
-    hierarchy: Hierarchy, sizes: Mapping[str, tuple[float, float]], gaps: tuple[float, float]
+    hierarchy: Hierarchy, sizes: Mapping[str | Key, tuple[float, float]], gaps: tuple[float, float]
 ) -> HierarchyLayout:
     """Place modules in columns by level, inputs left of all, outputs right of all.
 
     Parameters
     ----------
     hierarchy : Hierarchy
-    sizes : mapping of str to (width, height)
-        Of "module", "inputs", "outputs", and of "way", the room of a line that passes a column.
+    sizes : mapping of str or (str, str) to (width, height)
+        Of "module", "inputs", "outputs", and of "way", the room of a line that passes a column. A
+        box of its own size has it by its key, such as ("module", "M1").
     gaps : (float, float)
         Between columns, and between boxes in a column.
 
@@ -125,15 +129,17 @@ def hierarchy_layout(
         column.update(zip(ways, through, strict=True))
         routes.append((source, *ways, target))
     columns: list[list[Key]] = [[k for k, c in column.items() if c == i] for i in range(last + 1)]
-    height = {k: sizes[k[0]][1] for k in column}
+    size = {k: sizes[k] if k in sizes else sizes[k[0]] for k in column}
+    height = {k: size[k][1] for k in column}
     y = _heights(columns, routes, height, gaps[1])
     boxes: dict[Key, Box] = {}
     left = 0.0
-    for i, members in enumerate(columns):
-        kind = "inputs" if i == 0 else "outputs" if i == last else "module"
-        width = sizes[kind][0] if members else 0.0
+    for members in columns:
+        width = max((size[key][0] for key in members), default=0.0)
         for key in members:
-            boxes[key] = Box(left + width / 2, y[key], width, height[key])
+            # A line that passes goes level through all of its column.
+            own = width if key[0] == "way" else size[key][0]
+            boxes[key] = Box(left + width / 2, y[key], own, height[key])
         left += width + gaps[0] if members else 0.0
     lines = [
         (source, target, edges, _points([boxes[k] for k in route]))

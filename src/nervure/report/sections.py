@@ -20,6 +20,7 @@ from nervure.report.drawing import MOST_EDGES, graph_drawing
 from nervure.report.headline import headline
 from nervure.report.layered_sections import degrees, importance, layers, update_log
 from nervure.report.material import Material
+from nervure.report.module_section import module_section
 from nervure.report.page import picture, section
 from nervure.report.updates import pair_densities, update_history
 from nervure.report.words import (
@@ -58,6 +59,7 @@ def body(material: Material) -> tuple[str, str]:
     parts = (
         headline(material, title),
         curves(material),
+        module_section(material.modules) if material.modules is not None else "",
         matrix(material),
         drawing(material),
         modules(material),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nervure.errors import ModelFileError, RunError
-from nervure.networks import GraphLayer
+from nervure.networks import GraphLayer, single_nodes
 from nervure.report import sections
 from nervure.report.exploration import explored
 from nervure.report.material import Material
+from nervure.report.module_section import METHODS, ModulesOfRun, modules_of_run
 from nervure.report.page import page
 from nervure.report.updates import Update
 from nervure.report.words import escape, finite
@@ -83,6 +85,11 @@ def _gather(run: Run, model: nn.Module | None) -> Material:
     wiring = _wiring(model, snapshots)
     sizes = _sizes(run, snapshots)
     importances = _importances(run)
+    modules = None
+    if run.config.get("method") in METHODS:
+        found = modules_of_run(run.config, model, wiring.topology, _names(run))
+        modules = found if isinstance(found, ModulesOfRun) else None
+        notes += [found] if isinstance(found, str) else []
     return Material(
         config=run.config,
         versions=run.versions,
@@ -101,6 +108,7 @@ def _gather(run: Run, model: nn.Module | None) -> Material:
         exploration=explored(sizes, snapshots, run.rewirings()) if sizes else None,
         importances=importances,
         feature_names=_feature_names(run, len(importances)),
+        modules=modules,
     )
 
 
@@ -144,44 +152,36 @@ def _importances(run: Run) -> tuple[float, ...]:
 
 def _feature_names(run: Run, count: int) -> tuple[str, ...]:
     """Give the names that the model file holds, or the places of the features."""
-    if count and run.model_path.is_file():
-        try:
+    names = _names(run).get("inputs", ()) if count else ()
+    return names if len(names) == count else tuple(f"feature {i}" for i in range(count))
+
+
+def _names(run: Run) -> dict[str, tuple[str, ...]]:
+    """Give the names of inputs and outputs that the model file holds."""
+    data = None
+    if run.model_path.is_file():
+        # If it cannot be read: the wiring has been looked for in it, and a note says what it lacks.
+        with contextlib.suppress(ModelFileError):
             data = read_metadata(run.model_path).get("data")
-        except ModelFileError:
-            data = None  # the wiring has been looked for in that file: a note says what it lacks
-        names = _listed(data.get("feature_names")) if isinstance(data, dict) else []
-        if len(names) == count:
-            return tuple(str(name) for name in names)
-    return tuple(f"feature {i}" for i in range(count))
+    if not isinstance(data, dict):
+        return {}
+    keys = {"inputs": "feature_names", "outputs": "class_names"}
+    return {role: tuple(map(str, _listed(data.get(key)))) for role, key in keys.items()}
 
 
 def _wiring(model: nn.Module | None, snapshots: list[tuple[int, Topology]]) -> Wiring:
     layers = [] if model is None else [m for m in model.modules() if isinstance(m, GraphLayer)]
     if layers:
-        topology, weights = _single_nodes(layers[0])
+        layer = layers[0] if layers[0].block == 1 else single_nodes(layers[0])
         return Wiring(
-            topology,
-            weights,
+            layer.topology,
+            layer.edge_weight.double().cpu().numpy(),
             "of the saved network (that of the best epoch, if validated)",
         )
     if snapshots:
         epoch, topology = snapshots[-1]
         return Wiring(topology, None, f"as recorded in epoch {epoch}; weights were not saved")
     return Wiring()
-
-
-def _single_nodes(layer: GraphLayer) -> tuple[Topology, NDArray[np.floating]]:
-    """Give wiring and weights of a layer node by node, also where it wires blocks of nodes."""
-    weights, m = layer.edge_weight.double().cpu().numpy(), layer.block
-    if m == 1:
-        return layer.topology, weights
-    topology = layer.topology.expanded(m)
-    # Kept as (edge between blocks, target, source); a node's edges are whole rows of those into
-    # its block, in their order.
-    target = topology.targets.astype(np.int64)
-    within = np.arange(topology.num_edges) - topology.indptr[target]
-    edge = layer.topology.indptr[target // m] + within // m
-    return topology, weights[(edge * m + target % m) * m + within % m]
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,12 +4,7 @@ from nervure.rules.coactivation import CoActivation, Evolution, evolved
 from nervure.rules.coactivation_statistics import CoActivationStatistics, pair_histograms
 from nervure.rules.evolutionary import SET, MagnitudePruning, RigL, Static
 from nervure.rules.halving import HalvingSearch
-from nervure.rules.iterative_pruning import (
-    EdgePruning,
-    IterativePruning,
-    UnitPruning,
-    unit_sensitivity,
-)
+from nervure.rules.iterative_pruning import EdgePruning, IterativePruning, UnitPruning
 from nervure.rules.repulsion import Repulsion
 from nervure.rules.resource_tradeoff import (
     EdgeHistory,
@@ -20,6 +15,7 @@ from nervure.rules.resource_tradeoff import (
 )
 from nervure.rules.rule import Rewiring, Rule
 from nervure.rules.sparse_training import SparseTraining
+from nervure.rules.unit_sensitivity import unit_sensitivity
 
 __all__ = [
     "SET",

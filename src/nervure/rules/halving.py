@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nervure.errors import EngineError
 
@@ -21,6 +21,10 @@ class HalvingSearch:
         Largest share accepted so far.
     done : bool
         Whether nothing smaller can be tried.
+    recovery : int
+        The step doubles again, up to the first one, after so many acceptances in a row; 0, as in
+        the paper, for never. Where one early rejection has made the step small, it saves most of
+        the trials.
 
     Notes
     -----
@@ -40,12 +44,18 @@ class HalvingSearch:
     least: float
     pruned: float = 0.0
     done: bool = False
+    recovery: int = 0
+    _first: float = field(init=False, repr=False)
+    _in_a_row: int = field(init=False, repr=False, default=0)
 
     def __post_init__(self) -> None:
         if not 0 < self.step <= 1:
             raise EngineError(f"step: expected above 0 and at most 1, got {self.step}")
         if not 0 < self.least <= 1:
             raise EngineError(f"least: expected above 0 and at most 1, got {self.least}")
+        if self.recovery < 0:
+            raise EngineError(f"recovery: expected at least 0, got {self.recovery}")
+        self._first = self.step
         self._shorten()
 
     @property
@@ -57,11 +67,16 @@ class HalvingSearch:
         """Go on from the proposal, or try half the step."""
         if accepted:
             self.pruned = self.proposal
+            self._in_a_row += 1
+            if self._in_a_row == self.recovery:
+                self.step = min(2 * self.step, self._first)
+                self._in_a_row = 0
         else:
             self._halve()
         self._shorten()
 
     def _halve(self) -> None:
+        self._in_a_row = 0
         self.done = self.step <= self.least
         self.step = min(self.step, max(self.step / 2, self.least))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nervure.errors import EngineError
-from nervure.networks import GraphLayer
-from nervure.networks.probing import values_and_deltas
 from nervure.rules.halving import HalvingSearch
+from nervure.rules.hidden_units import HiddenUnits
 from nervure.rules.rule import Rewiring
 from nervure.rules.trained_layer import core_of, trains
-from nervure.topology import Topology
+from nervure.rules.unit_sensitivity import unit_sensitivity
 
 
 class IterativePruning:
@@ -30,7 +29,8 @@ class IterativePruning:
     Parameters
     ----------
     network : GraphLayer, or a module whose `core` is one
-        With sparse storage, without blocks.
+        Without blocks, in either storage; `compact()` saves a network with dense storage from
+        training edges that it has not.
     optimizer : torch.optim.Optimizer
         The one that trains it.
     measure : callable
@@ -79,8 +79,11 @@ class IterativePruning:
     ) -> None:
         layer = core_of(network)
         problems = []
-        if layer.storage != "sparse" or layer.block != 1:
-            problems.append("network: expected sparse storage without blocks")
+        if layer.block != 1:
+            problems.append(
+                f"network: expected single nodes, got blocks of {layer.block}; build it without "
+                "blocks"
+            )
         if not trains(optimizer, layer):
             problems.append("optimizer: does not hold the weights of this network")
         if interval < 1:
@@ -109,13 +112,14 @@ class IterativePruning:
         """Units or edges of the start."""
         raise NotImplementedError
 
-    def _kept(self, share: float) -> NDArray[np.bool_]:
-        """Mask of the present edges that stay when a share of the start is pruned."""
+    def _prune(self, share: float) -> None:
+        """Prune the weakest, so that a share of the start is gone."""
         raise NotImplementedError
 
     def step(self) -> Rewiring:
         """Count an optimizer step; at the end of a round judge it, and prune for the next."""
         before = self.layer.topology
+        self.layer.project_()
         if self.done:
             return Rewiring(before, before)
         self._steps += 1
@@ -152,16 +156,16 @@ class IterativePruning:
             self.done = True
             return
         self._tried = self.search.proposal
-        self._rewire(self.layer.topology.keep(self._kept(self._tried)))
+        self._prune(self._tried)
 
     def _restore(self, state: dict[str, Any]) -> None:
         # Loading alone would leave the optimizer with the shapes of another wiring.
         self._optimizer.state.pop(self.layer.weight, None)
         self._network.load_state_dict(state)
 
-    def _rewire(self, after: Topology) -> None:
+    def _keep(self, edges: NDArray[np.bool_]) -> None:
         self._optimizer.state.clear()
-        self.layer.rewire_(after, self._optimizer)
+        self.layer.rewire_(self.layer.topology.keep(edges), self._optimizer)
 
     def state_dict(self) -> dict[str, Any]:
         """Give everything that a resumed run needs besides network and optimizer."""
@@ -185,7 +189,7 @@ class IterativePruning:
 
 
 class EdgePruning(IterativePruning):
-    """Prune the edges with the smallest |w|, wherever they are.
+    """Prune the edges with the smallest |w|, wherever in the core they are.
 
     Parameters
     ----------
@@ -193,9 +197,13 @@ class EdgePruning(IterativePruning):
         As for `IterativePruning`.
     step : float
         Share of the edges pruned at a time; the paper tries 0.005 to 0.025.
+    edges_of_start : int, optional
+        What shares are of; the edges present if None.
 
     Notes
     -----
+    Linear layers around a core, such as encoder and decoder of a `FreeNet`, are left as they are.
+
     Edges that are there no more count as zeros in the percentile, as the authors have it: a share
     that earlier pruning has reached already prunes nothing and is accepted without a round.
     """
@@ -223,34 +231,63 @@ class EdgePruning(IterativePruning):
     def _count(self) -> int:
         return self._edges_of_start or self._start.num_edges
 
-    def _kept(self, share: float) -> NDArray[np.bool_]:
-        strength = self.layer.weight.detach().abs().cpu().numpy()
+    def _prune(self, share: float) -> None:
+        strength = self.layer.edge_weight.abs().cpu().numpy()
         everyone = np.zeros(self._count())
         everyone[: len(strength)] = strength
-        return strength > np.percentile(everyone, 100 * share)
+        self._keep(strength > np.percentile(everyone, 100 * share))
 
 
 class UnitPruning(IterativePruning):
     """Prune the hidden units whose loss is least sensitive to them.
 
-    A unit's score is |dL/da a|, its mean over samples: how much the loss would change, to first
-    order, if it were silent. The weakest over all hidden units go, with all their edges.
+    A unit's score is |dL/da a|, its mean over samples (see `unit_sensitivity`): how much the loss
+    would change, to first order, if it were silent. The weakest over all hidden units go, with all
+    their edges; where an encoder drives them and a decoder reads them, their rows and columns there
+    become zero and stay so.
 
     Parameters
     ----------
     network, optimizer, measure, threshold, interval, check_every
-        As for `IterativePruning`; acyclic, with nodes that are neither inputs nor outputs.
-    data : Tensor, shape (samples, inputs)
-        What scores are taken over, as the layer takes it.
+        As for `IterativePruning`; with hidden units, cycles or not.
+    data : Tensor, shape (samples, ...)
+        What scores are taken over, as the network takes it.
     loss : callable
-        Given the outputs of the layer for `data`, the loss of each sample, shape (samples,).
+        Given the outputs of the network for `data`, the loss of each sample, shape (samples,).
     step : float
         Share of the hidden units pruned at a time; the paper tries 0.05 to 0.7.
+    units : sequence of int, optional
+        Nodes of the core that may go; all hidden ones if None: those that are neither inputs nor
+        outputs, and those between a linear `encoder` and a linear `decoder` of the network.
 
     Notes
     -----
-    Scores are ranked over all hidden units of the start, those pruned before counting as zero, and
-    what is strictly above the percentile stays. Paper: neural-sculpting, eq. 1.
+    Scores are ranked over all units of the start, those pruned before counting as zero, and what is
+    strictly above the percentile stays. Paper: neural-sculpting, eq. 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nervure import FreeNet
+    >>> from nervure.rules import UnitPruning
+    >>> net = FreeNet(4, 1, neurons=20, seed=0)
+    >>> x = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
+    >>> def loss(out):
+    ...     return (out[:, 0] - x[:, 0]).square()
+    >>> def measure():
+    ...     with torch.no_grad():
+    ...         return -float(loss(net(x)).mean())
+    >>> optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+    >>> rule = UnitPruning(
+    ...     net, optimizer, data=x, loss=loss, measure=measure, threshold=-0.05, interval=100
+    ... )
+    >>> while not rule.done:
+    ...     optimizer.zero_grad()
+    ...     loss(net(x)).mean().backward()
+    ...     optimizer.step()
+    ...     rewiring = rule.step()
+    >>> len(rule.units_left) < 5
+    True
     """
 
     def __init__(
@@ -265,64 +302,35 @@ class UnitPruning(IterativePruning):
         interval: int,
         check_every: int | None = None,
         step: float = 0.4,
+        units: Sequence[int] | None = None,
     ) -> None:
         self._data = data
         self._loss = loss
+        self._hidden = HiddenUnits(network, units)
         super().__init__(
             network, optimizer, measure=measure, threshold=threshold, interval=interval,
             check_every=check_every, step=step,
         )  # fmt: skip
-        if not self._start.is_acyclic:
-            raise EngineError("network: expected a graph without cycles; prune its edges instead")
-        if not len(self._start.interior):
-            raise EngineError(
-                "network: every node is an input or an output, so none is hidden; prune edges "
-                "instead"
-            )
+        # For its errors: data or a loss that does not fit shall not cost a round of training.
+        unit_sensitivity(network, data, loss)
+
+    @property
+    def units_left(self) -> NDArray[np.int64]:
+        """Numbers of the units that are still in use, rising."""
+        return self._hidden.nodes[self._hidden.used]
 
     def _count(self) -> int:
-        return len(self._start.interior)
+        return len(self._hidden.nodes)
 
-    def _kept(self, share: float) -> NDArray[np.bool_]:
-        topology = self.layer.topology
-        hidden = topology.interior
-        scores = unit_sensitivity(self.layer, self._data, self._loss)[hidden]
-        scores[(topology.in_degree[hidden] == 0) | (topology.out_degree[hidden] == 0)] = 0
+    def _prune(self, share: float) -> None:
+        hidden, topology = self._hidden, self.layer.topology
+        scores = unit_sensitivity(self._network, self._data, self._loss)[hidden.nodes]
+        scores[~hidden.used] = 0
+        weakest = hidden.nodes[scores <= np.percentile(scores, 100 * share)]
         gone = np.zeros(topology.num_nodes, dtype=np.bool_)
-        gone[hidden] = scores <= np.percentile(scores, 100 * share)
-        return ~(gone[topology.sources] | gone[topology.targets])
-
-
-def unit_sensitivity(
-    layer: GraphLayer, data: Tensor, loss: Callable[[Tensor], Tensor]
-) -> NDArray[np.float64]:
-    """Give the mean over samples of |dL/da a| of every node, shape (nodes,).
-
-    Parameters
-    ----------
-    layer : GraphLayer
-        Sparse and acyclic, without blocks.
-    data : Tensor, shape (samples, inputs)
-    loss : callable
-        Given outputs, the loss of each sample, shape (samples,).
-
-    Notes
-    -----
-    One sweep, one adjoint, and O(samples * edges). Paper: neural-sculpting, eq. 1; the mean is over
-    samples one by one, so that effects of opposite sign do not cancel.
-    """
-    with torch.no_grad():
-        output = layer(data)
-    output.requires_grad_()
-    with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(loss(output).sum(), output)
-    values, deltas = values_and_deltas(layer, data, gradient)
-    # dL/da of a node: its own part of the loss, and W^T d of those that read it.
-    matrix = layer.topology.to_scipy(layer.weight.detach().double().cpu().numpy())
-    reading = deltas.double().cpu().numpy() @ matrix
-    reading[:, layer.plan.outputs] += gradient.double().cpu().numpy()
-    sensitivity: NDArray[np.float64] = np.abs(reading * values.double().cpu().numpy()).mean(0)
-    return sensitivity
+        gone[weakest] = True
+        self._keep(~(gone[topology.sources] | gone[topology.targets]))
+        hidden.silence_(weakest)
 
 
 def _copied(network: nn.Module) -> dict[str, Any]:
