@@ -23,7 +23,7 @@ ALLOWED = {
     "training": {
         "errors", "_core", "topology", "engine", "networks", "rules", "modules", "baselines",
     },
-    "estimators": {"topology", "networks", "rules", "training"},
+    "estimators": {"errors", "topology", "networks", "rules", "modules", "training"},
     "data": {"errors", "folders", "textual"},
     "report": {"errors", "topology", "modules", "networks", "training"},
     "jobs": {
@@ -31,9 +31,12 @@ ALLOWED = {
         "training", "baselines", "report",
     },
     "reproduce": {
-        "errors", "baselines", "data", "networks", "report", "rules", "training",
+        "errors", "baselines", "data", "modules", "networks", "report", "rules", "topology",
+        "training",
     },
-    "benchmarks": {"errors", "_core", "topology", "engine", "networks", "rules"},
+    "benchmarks": {
+        "errors", "_core", "topology", "engine", "modules", "networks", "rules", "training",
+    },
     "cli": {
         "errors", "textual", "benchmarks", "data", "engine", "jobs", "modules", "reproduce",
         "rules", "training",

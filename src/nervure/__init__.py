@@ -6,6 +6,8 @@ from nervure.estimators import (
     FreeNetRegressor,
     NeuralModulesClassifier,
     NeuralModulesRegressor,
+    SculptedMLPClassifier,
+    SculptedMLPRegressor,
     SparseMLPClassifier,
     SparseMLPRegressor,
 )
@@ -26,6 +28,8 @@ __all__ = [
     "NeuralModules",
     "NeuralModulesClassifier",
     "NeuralModulesRegressor",
+    "SculptedMLPClassifier",
+    "SculptedMLPRegressor",
     "SparseMLP",
     "SparseMLPClassifier",
     "SparseMLPRegressor",

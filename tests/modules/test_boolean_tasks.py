@@ -39,7 +39,7 @@ def overlap_second(x):
 
 def levels_reference(x):
     def state(p, q, r, s):
-        return "a" if p and q else "b" if r and s and not q else "0"
+        return {(1, 1, 0, 0): "a", (0, 0, 1, 1): "b"}.get((p, q, r, s), "0")
 
     states = state(*x[:4]) + state(*x[4:])
     return [int("a" in states and "b" not in states), int("b" in states or states == "aa")]

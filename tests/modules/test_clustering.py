@@ -10,7 +10,8 @@ from scipy.spatial.distance import pdist, squareform
 
 from nervure.errors import TopologyError
 from nervure.modules import cluster_layer
-from nervure.modules.clustering import cosine_distances, cut, modularity_scores, shared_targets
+from nervure.modules.clustering import shared_targets
+from nervure.modules.clustering_method import cosine_distances, cut, modularity_scores
 
 features = st.tuples(st.integers(2, 9), st.integers(1, 9)).flatmap(
     lambda shape: arrays(np.bool_, shape)

@@ -49,6 +49,24 @@ def test_equals_a_loop_written_out():
     assert [m["epoch"] for m in fitted.history] == [1, 2, 3]
 
 
+def test_bits_are_learned_each_for_itself():
+    x, y = make_data()
+    bits = np.stack([y, 1 - y, x[:, 0] > 0], axis=1).astype(np.float32)
+    network = PlainNetwork(6, 3, nodes=30, seed=0)
+    fitted = fit(
+        network, x, bits, task="bits", validation=(x, bits),
+        options=TrainingOptions(epochs=40, optimizer="adam", learning_rate=0.02),
+    )  # fmt: skip
+    logits = predict_values(network, x)
+    wrong = ((logits.numpy() > 0) != (bits > 0.5)).mean()
+    assert wrong < 0.05
+    found = evaluate(network, x, bits, "bits")
+    assert found.error == pytest.approx(wrong)
+    theirs = functional.binary_cross_entropy(torch.sigmoid(logits), torch.from_numpy(bits))
+    assert found.loss == pytest.approx(theirs.item(), rel=1e-5)
+    assert found.error == min(m["validation_error"] for m in fitted.history)
+
+
 def test_best_epoch_is_kept_with_its_wiring():
     x, y = make_data()
     network = NeuralModules(6, 2, nodes=20, seed=0)

@@ -16,6 +16,7 @@ from nervure.benchmarks import (
     neural_modules_step,
     overhead,
     scale,
+    sculpt_grid,
     set_scale,
     sparse_step,
 )
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         neural_modules_step,
         freenet_step,
         set_scale,
+        sculpt_grid,
     )
 }
 

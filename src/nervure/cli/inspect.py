@@ -21,7 +21,12 @@ from nervure.training.run import Run
 # What a run's settings are asked for; each method has some of them.
 _SETTINGS = (
     "method", "dataset", "task", "seed", "nodes", "keep", "alpha", "penalty", "neurons", "epsilon",
-    "interval", "statistics", "rule", "hidden", "motif_size", "tied", "zeta",
+    "interval", "statistics", "rule", "hidden", "motif_size", "tied", "zeta", "unit_steps",
+    "edge_steps", "threshold", "tolerance",
+)  # fmt: skip
+_FIGURES = (
+    "test_error", "test_rmse", "baseline_test_error", "baseline_test_rmse", "units",
+    "units_possible", "modules", "modules_by_level", "modules_expected",
 )  # fmt: skip
 # Networks without cycles by construction, of whose modules there is nothing to say.
 _ACYCLIC = ("FreeNet", "SparseMLP")
@@ -52,15 +57,16 @@ def _facts(path: Path) -> dict[str, Any]:
         run = Run.open(path)
         facts["status"] = run.status
         for key in _SETTINGS:
-            if key in run.config:
+            if run.config.get(key) is not None:
                 facts[key] = run.config[key]
         result = run.result or {}
-        for key in ("test_error", "test_rmse", "baseline_test_error", "baseline_test_rmse"):
+        for key in _FIGURES:
             if key in result:
                 facts[key] = result[key]
-        facts["epochs"] = len(run.epochs())
+        recorded = len(run.epochs())
+        facts["rounds" if run.config.get("method") == "sculpt" else "epochs"] = recorded
         if not run.model_path.exists():
-            if not facts["epochs"]:
+            if not recorded:
                 raise RunError(f"the run in {path} has recorded nothing yet")
             return facts
     file = model_file(path)

@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from nervure.errors import DataError
 
 Task = Literal["classification", "regression"]
+Objective = Task | Literal["bits"]
 Rows = NDArray[np.float32] | csr_matrix
 
 

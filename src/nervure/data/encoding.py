@@ -274,6 +274,11 @@ class ArrayEncoder:
         # Rare features would be blown up by their tiny deviation; 0.1 keeps them within ten.
         return cls(names, np.zeros(len(names)), np.maximum(std, 0.1), True)
 
+    @classmethod
+    def unchanged(cls, names: tuple[str, ...]) -> ArrayEncoder:
+        """Make one that leaves values as they are, but for those beyond 10."""
+        return cls(names, np.zeros(len(names)), np.ones(len(names)), False)
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features given."""

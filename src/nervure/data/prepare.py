@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nervure.data.dataset import Dataset, Rows, Task
+from nervure.data.dataset import Dataset, Objective, Rows, Task
 from nervure.data.encoding import ArrayEncoder, Encoder, TableEncoder
 from nervure.data.registry import load
 from nervure.data.splits import TEST_SHARE, Split, split_rows
@@ -35,14 +35,15 @@ class Prepared:
     Attributes
     ----------
     name : str
-    task : {"classification", "regression"}
+    task : {"classification", "regression", "bits"}
     class_names : tuple of str
+        Of bits, what each of them says; none for regression.
     feature_names : tuple of str
     x_train, x_validation, x_test : ndarray or csr_matrix of float32, shape (rows, features)
-    y_train, y_validation, y_test : ndarray, shape (rows,)
-        Class indices (int64), or standardised targets (float32).
+    y_train, y_validation, y_test : ndarray, shape (rows,), or (rows, bits)
+        Class indices (int64), standardised targets (float32), or bits (float32).
     target_mean, target_std : float
-        Of the training targets; 0 and 1 for classification.
+        Of the training targets; 0 and 1 but for regression.
     encoder : TableEncoder or ArrayEncoder
     messages : tuple of str
         Sentences a reader should see.
@@ -52,7 +53,7 @@ class Prepared:
     """
 
     name: str
-    task: Task
+    task: Objective
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...]
     x_train: Rows

@@ -2,6 +2,7 @@
 
 from nervure.estimators.freenet import FreeNetClassifier, FreeNetRegressor
 from nervure.estimators.neural_modules import NeuralModulesClassifier, NeuralModulesRegressor
+from nervure.estimators.sculpted_mlp import SculptedMLPClassifier, SculptedMLPRegressor
 from nervure.estimators.sparse_mlp import SparseMLPClassifier, SparseMLPRegressor
 
 __all__ = [
@@ -9,6 +10,8 @@ __all__ = [
     "FreeNetRegressor",
     "NeuralModulesClassifier",
     "NeuralModulesRegressor",
+    "SculptedMLPClassifier",
+    "SculptedMLPRegressor",
     "SparseMLPClassifier",
     "SparseMLPRegressor",
 ]

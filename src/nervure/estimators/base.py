@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any, Self, cast
 
@@ -40,14 +41,15 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
     def _options(self, task: Task, seed: int) -> TrainingOptions:
         """Say how to train."""
 
-    @abstractmethod
     def _build(
         self, rows: NDArray[np.float32], outputs: int, options: TrainingOptions
     ) -> tuple[nn.Module, RuleMaker]:
         """Make the untrained network, by the options' seed, and the maker of its rule.
 
-        `rows` is what will be trained on, shape (rows, features).
+        `rows` is what will be trained on, shape (rows, features). Whoever has `_train` of its own
+        need not have this.
         """
+        raise NotImplementedError
 
     def _fit(self, x: NDArray[Any], y: NDArray[Any], outputs: int, task: Task) -> Self:
         if not 0 <= self.validation_fraction < 1:
@@ -67,7 +69,7 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
                 y,
                 test_size=self.validation_fraction,
                 random_state=seed,
-                stratify=y if task == "classification" else None,
+                stratify=_strata(y, self.validation_fraction, task),
             )
             validation = (held, held_y)
         network, fitted = self._train(rows, y, outputs, task, options, validation)
@@ -105,6 +107,16 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
         """The learned wiring."""
         check_is_fitted(self, "network_")
         return cast(Topology, self.network_.topology)
+
+
+def _strata(y: NDArray[Any], share: float, task: Task) -> NDArray[Any] | None:
+    """Say by what to stratify: classes, if there are rows enough of each for both sides."""
+    if task != "classification":
+        return None
+    counts = np.bincount(y)
+    held = math.ceil(share * len(y))
+    enough = counts[counts > 0].min() >= 2 and min(held, len(y) - held) >= np.sum(counts > 0)
+    return y if enough else None
 
 
 class GraphClassifier(ClassifierMixin, GraphEstimator):  # type: ignore[misc]

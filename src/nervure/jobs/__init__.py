@@ -4,6 +4,7 @@ from nervure.jobs.freenet import FreeNetRequest, train_freenet
 from nervure.jobs.modules import FoundModules, ModulesRequest, find_modules, write_modules
 from nervure.jobs.neural_modules import NeuralModulesRequest, train_neural_modules
 from nervure.jobs.predict import Predictions, predict_table, write_predictions
+from nervure.jobs.sculpt import SculptRequest, train_sculpted
 from nervure.jobs.sparse_mlp import SparseMLPRequest, train_sparse_mlp
 from nervure.jobs.train import Listener, TrainRequest, TrainResult
 
@@ -14,6 +15,7 @@ __all__ = [
     "ModulesRequest",
     "NeuralModulesRequest",
     "Predictions",
+    "SculptRequest",
     "SparseMLPRequest",
     "TrainRequest",
     "TrainResult",
@@ -21,6 +23,7 @@ __all__ = [
     "predict_table",
     "train_freenet",
     "train_neural_modules",
+    "train_sculpted",
     "train_sparse_mlp",
     "write_modules",
     "write_predictions",

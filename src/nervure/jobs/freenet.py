@@ -7,11 +7,10 @@ from typing import Any
 
 from nervure.baselines import PlainNetwork, matched_hidden_size
 from nervure.data import Prepared
+from nervure.jobs.recording import LearnedNetwork, Recorder
 from nervure.jobs.train import (
     Experiment,
-    LearnedNetwork,
     Listener,
-    Recorder,
     TrainRequest,
     TrainResult,
     run_job,
@@ -39,6 +38,7 @@ class FreeNetRequest(TrainRequest):
         Of the network.
     epsilon, interval, statistics
         Of its rule, as for `coactivation_rule`; `interval` None means one epoch.
+    epochs : int
     optimizer : {"adam", "adamw", "sgd"}
         `learning_rate` None means 0.003 for classes and 0.001 for regression.
     """
@@ -48,6 +48,7 @@ class FreeNetRequest(TrainRequest):
     epsilon: float = EPSILON
     interval: int | None = None
     statistics: StatisticsOver = "data"
+    epochs: int = 30
     optimizer: OptimizerName = "adam"
 
 

@@ -12,9 +12,9 @@ from nervure.baselines import PlainNetwork
 from nervure.data import Prepared
 from nervure.engine.sweeping import OnFailure
 from nervure.errors import EngineError
+from nervure.jobs.recording import LearnedNetwork
 from nervure.jobs.train import (
     Experiment,
-    LearnedNetwork,
     Listener,
     TrainRequest,
     TrainResult,
@@ -37,6 +37,7 @@ class NeuralModulesRequest(TrainRequest):
     ----------
     nodes, keep, alpha, penalty, activation, contraction, on_failure
         Of the network and its rule; `keep` None means twice the nodes.
+    epochs : int
     momentum : float
         As in `TrainingOptions`; `learning_rate` None means 0.3 for classes and 1 / nodes for
         regression.
@@ -49,6 +50,7 @@ class NeuralModulesRequest(TrainRequest):
     activation: str = "tanh"
     contraction: float | None = None
     on_failure: OnFailure = "raise"
+    epochs: int = 30
     momentum: float = 0.5
 
 

@@ -23,10 +23,12 @@ class Predictions:
 
     Attributes
     ----------
-    labels : ndarray, shape (rows,)
-        Class names, or predicted targets in their units.
+    labels : ndarray, shape (rows,), or (rows, bits)
+        Class names, predicted targets in their units, or bits.
     probabilities : ndarray, shape (rows, classes), or None
+        Of each class; of each bit to be 1.
     class_names : tuple of str
+        Of the bits, where these are predicted.
     warnings : tuple of str
         For example categories that training had not seen.
     """
@@ -75,8 +77,12 @@ def predict_table(run: Path, data: Path) -> Predictions:
     encoded = encoder.transform(read_table(data))
     warnings = tuple(getattr(encoder, "warnings", ()))
     values = predict_values(loaded.network, encoded).double()
+    names = tuple(str(name) for name in about["class_names"])
+    if about["task"] == "bits":
+        return Predictions(
+            (values > 0).long().numpy(), torch.sigmoid(values).numpy(), names, warnings
+        )
     if about["task"] == "classification":
-        names = tuple(str(name) for name in about["class_names"])
         probabilities = torch.softmax(values, 1).numpy()
         labels = np.array(names, dtype=object)[probabilities.argmax(1)]
         return Predictions(labels, probabilities, names, warnings)
@@ -87,6 +93,8 @@ def predict_table(run: Path, data: Path) -> Predictions:
 def write_predictions(predictions: Predictions, path: Path, *, force: bool = False) -> None:
     """Write a CSV with a column ``prediction`` and, for classes, one probability column each.
 
+    For bits there is a ``prediction_`` and a ``probability_`` of each.
+
     Raises
     ------
     RunError
@@ -94,7 +102,12 @@ def write_predictions(predictions: Predictions, path: Path, *, force: bool = Fal
     """
     if path.exists() and not force:
         raise RunError(f"{path} exists; pass --force to replace it, or choose another name")
-    columns: dict[str, object] = {"prediction": pa.array(predictions.labels.tolist())}
+    columns: dict[str, object] = {}
+    if predictions.labels.ndim == 1:
+        columns["prediction"] = pa.array(predictions.labels.tolist())
+    else:
+        for name, column in zip(predictions.class_names, predictions.labels.T, strict=True):
+            columns[f"prediction_{name}"] = pa.array(column)
     if predictions.probabilities is not None:
         for name, column in zip(predictions.class_names, predictions.probabilities.T, strict=True):
             columns[f"probability_{name}"] = pa.array(column)

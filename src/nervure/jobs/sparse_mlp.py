@@ -8,12 +8,10 @@ from typing import Any, cast
 
 from nervure.baselines import DenseMLP
 from nervure.data import Prepared
+from nervure.jobs.recording import LearnedNetwork, Notes, Recorder
 from nervure.jobs.train import (
     Experiment,
-    LearnedNetwork,
     Listener,
-    Notes,
-    Recorder,
     TrainRequest,
     TrainResult,
     run_job,
@@ -39,6 +37,7 @@ class SparseMLPRequest(TrainRequest):
         As for `SparseOptions`.
     motif_size : int, optional
         None chooses it during training, by `nervure.training.fit_motif_race`.
+    epochs : int
     optimizer : {"sgd", "adam", "adamw"}
         `learning_rate` None means 0.05 for classes and 0.01 for regression.
     momentum, weight_decay : float
@@ -53,6 +52,7 @@ class SparseMLPRequest(TrainRequest):
     rule: SparseRule = "set"
     zeta: float = ZETA
     interval: int | None = None
+    epochs: int = 30
     optimizer: OptimizerName = "sgd"
     momentum: float = 0.9
     weight_decay: float = 2e-4

@@ -5,7 +5,6 @@ What all methods share. A method adds a request, and a function that makes an `E
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,23 +15,18 @@ from typing import Any, Protocol
 from torch import nn
 
 from nervure.data import Prepared, open_source, prepare
-from nervure.networks import FreeNet, NeuralModules, SparseMLP
+from nervure.errors import DataError
+from nervure.jobs.bit_tasks import is_bit_task
+from nervure.jobs.recording import LearnedNetwork, Recorder, fit_prepared
 from nervure.report import write_report
-from nervure.rules import Rewiring
-from nervure.training import Fitted, TrainingOptions, evaluate, fit
+from nervure.training import Fitted, TrainingOptions, evaluate
 from nervure.training.checkpoint import save_model
-from nervure.training.loop import RuleMaker
-from nervure.training.run import RewiringRow, Run
-
-# At most so many snapshots of the wiring are kept for the report.
-_SNAPSHOTS = 20
-
-LearnedNetwork = NeuralModules | FreeNet | SparseMLP
+from nervure.training.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRequest:
-    """On what to train, how long, and where to put it; methods add what is theirs.
+    """On what to train and where to put it; methods add what is theirs, and how long.
 
     Attributes
     ----------
@@ -44,7 +38,7 @@ class TrainRequest:
         Detected if None.
     split_by : str, optional
         Group (subject, batch) that must not be on both sides of the split.
-    epochs, batch_size
+    batch_size : int, optional
         As in `TrainingOptions`.
     learning_rate : float, optional
         None means what suits method and task.
@@ -62,7 +56,6 @@ class TrainRequest:
     target: str | None = None
     task: str | None = None
     split_by: str | None = None
-    epochs: int = 30
     batch_size: int | None = None
     learning_rate: float | None = None
     seed: int = 0
@@ -74,17 +67,20 @@ class TrainRequest:
 class Listener(Protocol):
     """Hears how a job goes on."""
 
-    def started(self, prepared: Prepared, request: TrainRequest) -> None:
-        """Hear that the data is ready and training begins."""
+    def started(self, prepared: Prepared, epochs: int | None) -> None:
+        """Hear that the data is ready and training begins, and how long it is, if that is known."""
 
     def epoch(self, network: str, metrics: Mapping[str, Any]) -> None:
-        """Hear that an epoch of "neural modules", say, or of "plain network" has ended."""
+        """Hear that an epoch of "neural modules", say, or of "plain network" has ended.
+
+        Sculpting tells of its rounds, with many networks each.
+        """
 
 
 class SilentListener:
     """Hears nothing."""
 
-    def started(self, prepared: Prepared, request: TrainRequest) -> None:
+    def started(self, prepared: Prepared, epochs: int | None) -> None:
         """Ignore."""
 
     def epoch(self, network: str, metrics: Mapping[str, Any]) -> None:
@@ -101,8 +97,8 @@ class Experiment:
         Its name for machines, which run folders begin with.
     label : str
         Its network's name for people.
-    options : TrainingOptions
-        Of the plain network too.
+    options : TrainingOptions, optional
+        Of the plain network too. None where training is not by epochs, and there is none.
     train : callable
         Gives the trained network and how training went, with the help of a `Recorder`.
     settings : mapping
@@ -117,7 +113,7 @@ class Experiment:
 
     method: str
     label: str
-    options: TrainingOptions
+    options: TrainingOptions | None
     train: Callable[[Recorder], tuple[LearnedNetwork, Fitted]]
     settings: Mapping[str, Any]
     figures: Callable[[LearnedNetwork, Fitted], dict[str, Any]]
@@ -152,129 +148,12 @@ class TrainResult:
     interrupted: bool
 
 
-class Notes:
-    """What a training has to tell the run folder, written as it comes or held back at first.
-
-    Parameters
-    ----------
-    run : Run
-    network : LearnedNetwork
-        In training.
-    epochs : int
-        How many there will be.
-    heard : callable
-        Given the metrics of each epoch.
-    more : callable
-        Gives further metrics of the epoch that has just ended.
-    held : bool
-        Whether nothing is written before `release`.
-    """
-
-    def __init__(
-        self,
-        run: Run,
-        network: LearnedNetwork,
-        epochs: int,
-        heard: Callable[[Mapping[str, Any]], None],
-        *,
-        more: Callable[[], Mapping[str, Any]] = dict,
-        held: bool = False,
-    ) -> None:
-        self._run = run
-        self._network = network
-        self._epochs = epochs
-        self._heard = heard
-        self._more = more
-        self._pending: list[RewiringRow] = []
-        self._held: list[Callable[[], None]] | None = [] if held else None
-
-    def release(self) -> None:
-        """Write what was held back, and from now on as it comes."""
-        held, self._held = self._held or [], None
-        for write in held:
-            write()
-
-    def on_rewiring(self, step: int, epoch: int, rewiring: Rewiring, gamma: float) -> None:
-        """Take note of an update."""
-        self._pending.append(RewiringRow(step, epoch, rewiring.pruned, rewiring.grown, gamma))
-
-    def on_epoch(self, metrics: Mapping[str, Any]) -> None:
-        """Take note of an epoch, and of the wiring at some of them."""
-        epoch, rewirings = metrics["epoch"], self._pending
-        self._pending = []
-        row = {**metrics, **self._more()}
-        every = max(1, self._epochs // _SNAPSHOTS)
-        topology = self._network.topology
-        snapshot = epoch % every == 0 or epoch in (1, self._epochs)
-
-        def write() -> None:
-            self._run.record_epoch(epoch, row)
-            self._run.record_rewirings(rewirings)
-            if snapshot:
-                self._run.record_topology(epoch, topology)
-
-        if self._held is None:
-            write()
-        else:
-            self._held.append(write)
-        self._heard(metrics)
-
-
-class Recorder:
-    """Trains, and writes into the run folder what happens."""
-
-    def __init__(
-        self, run: Run, data: Prepared, heard: Callable[[str, Mapping[str, Any]], None], label: str
-    ) -> None:
-        self.run = run
-        self.data = data
-        self._heard = heard
-        self._label = label
-
-    def notes(
-        self,
-        network: LearnedNetwork,
-        epochs: int,
-        *,
-        label: str | None = None,
-        more: Callable[[], Mapping[str, Any]] = dict,
-        held: bool = False,
-    ) -> Notes:
-        """Make the notes of a network's training, by which listeners hear of it too."""
-        heard = functools.partial(self._heard, label or self._label)
-        return Notes(self.run, network, epochs, heard, more=more, held=held)
-
-    def fit(
-        self,
-        network: LearnedNetwork,
-        options: TrainingOptions,
-        rule: RuleMaker,
-        *,
-        more: Callable[[], Mapping[str, Any]] = dict,
-    ) -> Fitted:
-        """Train as `nervure.training.fit` does.
-
-        Parameters
-        ----------
-        network, options, rule
-            As for `fit`.
-        more : callable
-            Gives further metrics of the epoch that has just ended.
-
-        Returns
-        -------
-        Fitted
-        """
-        notes = self.notes(network, options.epochs, more=more)
-        return _fit(
-            network, self.data, options, notes.on_epoch, rule=rule, on_rewiring=notes.on_rewiring
-        )
-
-
 def run_job(
     request: TrainRequest,
     design: Callable[[Prepared], Experiment],
     listener: Listener | None = None,
+    *,
+    opened: Callable[[TrainRequest], Prepared] | None = None,
 ) -> TrainResult:
     """Train a network and the plain one it is held against, and write the run folder.
 
@@ -284,6 +163,8 @@ def run_job(
     design : callable
         Makes the experiment, once the data is known.
     listener : Listener, optional
+    opened : callable, optional
+        Gives the data of the request, for methods that take more than tables and datasets.
 
     Returns
     -------
@@ -295,8 +176,7 @@ def run_job(
         With cause and remedy; the run folder keeps what was recorded up to then.
     """
     heard = listener or SilentListener()
-    source = open_source(request.data, target=request.target, task=request.task)
-    data = prepare(source, seed=request.seed, split_by=request.split_by)
+    data = (opened or prepared)(request)
     experiment = design(data)
     folder = request.out or Path("runs") / f"{experiment.method}-{data.name}-{_stamp()}"
     config = {
@@ -308,10 +188,11 @@ def run_job(
         "baseline_label": experiment.baseline_label,
         "messages": list(data.messages),
     }
-    merit = "test_error" if data.task == "classification" else "test_rmse"
+    merit = "test_rmse" if data.task == "regression" else "test_error"
+    options = experiment.options
     begin = time.perf_counter()
     with Run.create(folder, config=config, force=request.force) as run:
-        heard.started(data, request)
+        heard.started(data, None if options is None else options.epochs)
         recorder = Recorder(run, data, heard.epoch, experiment.label)
         network, fitted = experiment.train(recorder)
         final = network.compact()
@@ -319,20 +200,19 @@ def run_job(
             "method": experiment.method,
             "dataset": data.name,
             "seed": request.seed,
-            merit: _test_error(final, data),
+            merit: held_out_error(final, data),
             **experiment.figures(final, fitted),
-            "best_epoch": fitted.best_epoch,
+            **({} if options is None else {"best_epoch": fitted.best_epoch}),
             "seconds": fitted.seconds,
         }
-        if request.baseline and experiment.baseline is not None and not fitted.interrupted:
+        wanted = request.baseline and not fitted.interrupted
+        if wanted and experiment.baseline is not None and options is not None:
             plain = experiment.baseline()
-            plain_fitted = _fit(
-                plain,
-                data,
-                experiment.options,
-                lambda metrics: heard.epoch(experiment.baseline_label, metrics),
+            label = experiment.baseline_label
+            plain_fitted = fit_prepared(
+                plain, data, options, lambda metrics: heard.epoch(label, metrics)
             )
-            summary[f"baseline_{merit}"] = _test_error(plain, data)
+            summary[f"baseline_{merit}"] = held_out_error(plain, data)
             summary["baseline_seconds"] = plain_fitted.seconds
             summary["baseline_epochs"] = plain_fitted.history
         save_model(run.model_path, final, metadata=_metadata(request, data, config))
@@ -346,36 +226,26 @@ def run_job(
     )
 
 
+def prepared(request: TrainRequest) -> Prepared:
+    """Open, split and encode the table or dataset of a request."""
+    if is_bit_task(request.data):
+        raise DataError(
+            f"{request.data} has several bits to predict; of the methods, nervure train sculpt "
+            "learns such tasks"
+        )
+    source = open_source(request.data, target=request.target, task=request.task)
+    return prepare(source, seed=request.seed, split_by=request.split_by)
+
+
 def sizes_of(data: Prepared) -> tuple[int, int]:
     """Give the features that a network for this data takes in, and the values it gives out."""
-    return data.x_train.shape[1], len(data.class_names) if data.task == "classification" else 1
+    return data.x_train.shape[1], 1 if data.task == "regression" else len(data.class_names)
 
 
-def _fit(
-    network: nn.Module,
-    data: Prepared,
-    options: TrainingOptions,
-    on_epoch: Callable[[Mapping[str, Any]], None],
-    rule: RuleMaker | None = None,
-    on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
-) -> Fitted:
-    return fit(
-        network,
-        data.x_train,
-        data.y_train,
-        task=data.task,
-        options=options,
-        rule=rule,
-        validation=(data.x_validation, data.y_validation),
-        on_epoch=on_epoch,
-        on_rewiring=on_rewiring,
-    )
-
-
-def _test_error(network: nn.Module, data: Prepared) -> float:
-    """Share of wrong classes, or RMSE in the units of the target, on the held-out test rows."""
+def held_out_error(network: nn.Module, data: Prepared) -> float:
+    """Share of wrong classes or bits, or RMSE in the units of the target, on the test rows."""
     error = evaluate(network, data.x_test, data.y_test, data.task).error
-    return error if data.task == "classification" else error * data.target_std
+    return error * data.target_std if data.task == "regression" else error
 
 
 def _metadata(request: TrainRequest, data: Prepared, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from nervure.modules.clustering import (
     SharedTargets,
     cluster_layer,
 )
+from nervure.modules.clustering_method import ClusteringMethod
 from nervure.modules.detection import Detection, LayerClusters, detect_modules
 from nervure.modules.formula import formula_of
 from nervure.modules.from_expressions import function_graph
@@ -37,6 +38,7 @@ __all__ = [
     "Agreement",
     "BooleanTask",
     "ClusterLink",
+    "ClusteringMethod",
     "Detection",
     "FunctionGraph",
     "Gate",

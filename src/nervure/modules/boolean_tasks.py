@@ -248,8 +248,9 @@ def hierarchical_levels(uses: int = 8) -> BooleanTask:
     Each of the last two is the value of `uses` outputs; the paper has 1, 2, 4, 6 and 8.
 
     Paper: figures 11 and 27, section 5.4 and appendix E. Gates decided here: each of the lowest
-    sub-functions is in one of three states (x0 and x1; not x1, but x2 and x3; neither), and the one
-    in the middle says which states the two are in.
+    sub-functions is in one of three states (its first two inputs are 1 and the others 0; the other
+    way round; neither), and the one in the middle says which states the two are in. Each gate reads
+    all of its four inputs, so that none of them can be told from the others by what it reaches.
 
     Raises
     ------
@@ -258,8 +259,8 @@ def hierarchical_levels(uses: int = 8) -> BooleanTask:
     """
     copies, outputs = _alternating(uses)
     expressions = {
-        "p0": "x0 & x1", "p1": "~x1 & x2 & x3",
-        "q0": "x4 & x5", "q1": "~x5 & x6 & x7",
+        "p0": "x0 & x1 & ~x2 & ~x3", "p1": "~x0 & ~x1 & x2 & x3",
+        "q0": "x4 & x5 & ~x6 & ~x7", "q1": "~x4 & ~x5 & x6 & x7",
         "any0": "p0 | q0", "any1": "p1 | q1", "both0": "p0 & q0",
         "f": "any0 & ~any1", "g": "any1 | both0", **copies,
     }  # fmt: skip

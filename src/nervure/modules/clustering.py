@@ -8,19 +8,22 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.cluster.hierarchy import linkage
-from scipy.spatial.distance import squareform
 
 from nervure.errors import TopologyError
+from nervure.modules.clustering_method import (
+    PAPER_CLUSTERING,
+    ClusteringMethod,
+    Criterion,
+    cut,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-Reason = Literal["alone", "modularity", "one cluster", "all separate"]
+Reason = Criterion | Literal["alone", "one cluster", "all separate"]
 
 BOOLEAN_THRESHOLD = -0.2
 MNIST_THRESHOLD = -0.3
-_DECIMALS = 8  # of a score: sums of floats that are equal on paper differ in their last digits
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,14 @@ class LayerClustering:
     features : ndarray of bool, shape (units, later units)
         Which later unit each unit reaches.
     distances : ndarray of float64, shape (units, units)
-        Cosine distances of the features.
+        Of the features: cosine distances, unless the method has others.
     merges : ndarray of float64, shape (units - 1, 4)
         The dendrogram, as `scipy.cluster.hierarchy.linkage` gives it.
     counts : ndarray of int64
         Numbers of clusters that were scored: 2 to units - 1.
     scores : ndarray of float64
-        Modularity of the distances for each of them; the lower, the better.
+        Modularity of the distances for each of them, or what else the method goes by; the lower,
+        the better.
     best : int
         Number of clusters with the lowest score, the largest of several; 2 units, of which no
         number can be scored, begin as 2, and one unit as 1.
@@ -87,7 +91,7 @@ class LayerClustering:
     labels : ndarray of int64
         Cluster of each unit, numbered by their first units.
     reason : {"alone", "modularity", "one cluster", "all separate"}
-        What decided.
+        What decided; another criterion of the method stands in the place of modularity.
     """
 
     features: Bools
@@ -109,7 +113,12 @@ class LayerClustering:
         return float(self.scores.min()) if len(self.scores) else math.nan
 
 
-def cluster_layer(features: ArrayLike, *, threshold: float = BOOLEAN_THRESHOLD) -> LayerClustering:
+def cluster_layer(
+    features: ArrayLike,
+    *,
+    threshold: float = BOOLEAN_THRESHOLD,
+    method: ClusteringMethod = PAPER_CLUSTERING,
+) -> LayerClustering:
     """Cluster the units of a layer by the later units that they reach.
 
     Average linkage on cosine distances gives 2 to n - 1 clusters; the number with the lowest
@@ -126,6 +135,9 @@ def cluster_layer(features: ArrayLike, *, threshold: float = BOOLEAN_THRESHOLD) 
         Each unit reaches at least one.
     threshold : float
         -0.2 in the paper for Boolean functions, -0.3 for images of digits.
+    method : ClusteringMethod
+        Another linkage, distance or criterion, of which the scores are then; the tests are the
+        same.
 
     Returns
     -------
@@ -155,14 +167,14 @@ def cluster_layer(features: ArrayLike, *, threshold: float = BOOLEAN_THRESHOLD) 
             "reaches nothing"
         )
     size = len(table)
-    distances = cosine_distances(table)
+    distances = method.distances_of(table)
     if size == 1:
         return LayerClustering(
             table, distances, np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0), 1, False,
             None, None, 1, np.zeros(1, np.int64), "alone",
         )  # fmt: skip
-    merges = linkage(squareform(distances, checks=False), "average")
-    counts, scores = np.arange(2, size), modularity_scores(distances, merges)
+    merges = method.merges_of(distances)
+    counts, scores = np.arange(2, size), method.scores_of(table, distances, merges)
     best = int(counts[scores <= scores.min()][-1]) if size > 2 else 2
     tested = size == 2 or best in (2, size - 1) or bool(scores.min() > threshold)
     pair = merges[0, :2].astype(np.int64)
@@ -170,7 +182,7 @@ def cluster_layer(features: ArrayLike, *, threshold: float = BOOLEAN_THRESHOLD) 
     half = cut(merges, 2) == 0
     halves = shared_targets(table[half].any(axis=0), table[~half].any(axis=0))
     count = best
-    reason: Reason = "modularity"
+    reason: Reason = method.criterion
     if tested and halves.z >= max(0.0, -nearest.z):
         count, reason = 1, "one cluster"
     elif tested and nearest.z < 0:
@@ -179,70 +191,6 @@ def cluster_layer(features: ArrayLike, *, threshold: float = BOOLEAN_THRESHOLD) 
         table, distances, merges, counts, scores, best, tested, nearest, halves, count,
         cut(merges, count), reason,
     )  # fmt: skip
-
-
-def cosine_distances(features: Bools) -> Floats:
-    """Give the cosine distances of rows of zeros and ones; equal rows have exactly 0."""
-    table = features.astype(np.float64)
-    common, reached = table @ table.T, table.sum(axis=1)
-    # One root of the product, not a product of roots: whole numbers in, no rounding for equal rows.
-    return np.asarray(1.0 - common / np.sqrt(np.outer(reached, reached)))
-
-
-def modularity_scores(distances: Floats, merges: Floats) -> Floats:
-    """Score the cuts of a dendrogram into 2 to n - 1 clusters.
-
-    With distances divided by their sum and A_ij their sum between clusters i and j, the score is
-    the sum over clusters of A_ii - (sum over j of A_ij)^2.
-
-    Parameters
-    ----------
-    distances : ndarray, shape (n, n)
-    merges : ndarray, shape (n - 1, 4)
-        As `scipy.cluster.hierarchy.linkage` gives it, by average linkage.
-
-    Returns
-    -------
-    ndarray of float64, shape (n - 2,)
-        Rounded to eight decimals. All are 0 when all distances are.
-
-    Notes
-    -----
-    O(n^2). Joining clusters i and j changes the score by 2 A_ij - 2 r_i r_j, where r are the row
-    sums; with average linkage A_ij is the height of the join times both sizes. Paper:
-    neural-sculpting, equation 2.
-    """
-    size, total = len(distances), float(distances.sum())
-    if total == 0:
-        return np.zeros(max(0, size - 2))
-    rows = np.concatenate((distances.sum(axis=1) / total, np.zeros(size - 1)))
-    sizes = np.concatenate((np.ones(size), merges[:, 3]))
-    score, scores = -float((rows**2).sum()), []
-    for step, (left, right, height, _) in enumerate(merges[: size - 2].tolist()):
-        i, j = int(left), int(right)
-        between = height * float(sizes[i] * sizes[j]) / total
-        score += 2 * between - 2 * float(rows[i] * rows[j])
-        rows[size + step] = rows[i] + rows[j]
-        scores.append(score)
-    # The adding of 0.0 makes a rounded -0.0 an ordinary 0.
-    return np.round(np.array(scores[::-1]), _DECIMALS) + 0.0
-
-
-def cut(merges: Floats, count: int) -> Ints:
-    """Cut a dendrogram into exactly so many clusters, numbered by their first members.
-
-    Notes
-    -----
-    O(n^2) at worst. SciPy's ``fcluster`` cuts at a height, where ties cost it clusters.
-    """
-    size = len(merges) + 1
-    labels = np.arange(size)
-    cluster = np.arange(2 * size - 1)
-    for step, (left, right) in enumerate(merges[: size - count, :2].astype(np.int64)):
-        labels[labels == cluster[right]] = cluster[left]
-        cluster[size + step] = cluster[left]
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    return np.asarray(np.argsort(np.argsort(first))[inverse], dtype=np.int64)
 
 
 def shared_targets(first: Bools, second: Bools) -> SharedTargets:

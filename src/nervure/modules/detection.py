@@ -17,6 +17,7 @@ from nervure.modules.clustering import (
     SharedTargets,
     cluster_layer,
 )
+from nervure.modules.clustering_method import PAPER_CLUSTERING, ClusteringMethod
 from nervure.modules.live_units import LiveUnits, live_units
 from nervure.modules.merging import BOOLEAN_SHARE, ClusterLink, link_clusters
 from nervure.modules.ordering import unit_ranks
@@ -91,6 +92,7 @@ class Detection:
     module_of : ndarray of int64
         Module of each node; -1 if it was dropped.
     threshold, merge_share : float
+    method : ClusteringMethod
         As given.
     """
 
@@ -102,6 +104,7 @@ class Detection:
     module_of: Ints
     threshold: float
     merge_share: float
+    method: ClusteringMethod
 
     @property
     def dropped(self) -> Ints:
@@ -142,7 +145,8 @@ class Detection:
             if found is not None:
                 lines.append(
                     f"Layer {layer.layer}: {counted(len(layer.units), 'unit')} in "
-                    f"{counted(found.count, 'cluster')}, {_why(found, self.threshold)}."
+                    f"{counted(found.count, 'cluster')}, "
+                    f"{_why(found, self.threshold, self.method)}."
                 )
             if len(layer.outputs):
                 lines.append(
@@ -170,6 +174,7 @@ def detect_modules(
     layers: Sequence[int] | None = None,
     threshold: float = BOOLEAN_THRESHOLD,
     merge_share: float = BOOLEAN_SHARE,
+    method: ClusteringMethod = PAPER_CLUSTERING,
 ) -> Detection:
     """Find the modules of a sparse wiring.
 
@@ -194,6 +199,8 @@ def detect_modules(
     merge_share : float
         Share of edges above which clusters are joined: 0.9 in the paper for Boolean functions, 0.6
         for images of digits.
+    method : ClusteringMethod
+        How the units of a layer are clustered, if not as in the paper.
 
     Returns
     -------
@@ -235,7 +242,7 @@ def detect_modules(
         )
     order = np.argsort(unit_ranks(units), kind="stable")
     found = tuple(
-        _clusters_of(units, layer, order[units.layers[order] == layer], threshold)
+        _clusters_of(units, layer, order[units.layers[order] == layer], threshold, method)
         for layer in range(int(units.layers.max()) + 1)
     )
     groups = [np.searchsorted(units.nodes, c) for layer in found for c in layer.clusters]
@@ -252,7 +259,9 @@ def detect_modules(
     # Dropped nodes look at the last place.
     module_of = np.append(module_of_cluster[cluster_of], -1)[units.unit_of]
     modules = tuple(np.flatnonzero(module_of == m) for m in range(int(module_of.max()) + 1))
-    return Detection(topology, units, found, links, modules, module_of, threshold, merge_share)
+    return Detection(
+        topology, units, found, links, modules, module_of, threshold, merge_share, method
+    )
 
 
 def _wiring_of(network: object) -> Topology:
@@ -266,36 +275,36 @@ def _wiring_of(network: object) -> Topology:
     return topology
 
 
-def _clusters_of(units: LiveUnits, layer: int, here: Ints, threshold: float) -> LayerClusters:
+def _clusters_of(
+    units: LiveUnits, layer: int, here: Ints, threshold: float, method: ClusteringMethod
+) -> LayerClusters:
     """Cluster the units of a layer, given in the order in which ties are to be broken."""
     feeding, final = here[~units.sinks[here]], here[units.sinks[here]]
     later = np.flatnonzero(units.layers > layer)
     clustering = None
     if len(feeding):
         features = units.reachable[np.ix_(feeding, later)]
-        clustering = cluster_layer(features, threshold=threshold)
+        clustering = cluster_layer(features, threshold=threshold, method=method)
     names = units.nodes
     return LayerClusters(layer, names[feeding], names[later], clustering, names[final])
 
 
-def _why(found: LayerClustering, threshold: float) -> str:
+def _why(found: LayerClustering, threshold: float, method: ClusteringMethod) -> str:
     if found.nearest is None or found.halves is None:
         return "as there is one unit"
-    scored = f"modularity {found.best_score:.3f} is lowest for {found.best}"
+    # Scores are the better, the lower; a criterion that should be high is their negative.
+    sign, best, limit = (1, "lowest", "not above") if method.falls else (-1, "highest", "not below")
+    scored = f"{method.criterion} {sign * found.best_score:.3f} is {best} for {found.best}"
     if not len(found.scores):
-        scored = "two units have no modularity to go by"
+        scored = f"two units have no {method.criterion} to go by"
     if not found.tested:
-        return f"as {scored}, between the extremes and not above {threshold:g}"
+        return f"as {scored}, between the extremes and {limit} {sign * threshold:g}"
     tests = (
         f"the nearest two share {_against_chance(found.nearest)}, the halves "
         f"{_against_chance(found.halves)}"
     )
-    verdict = {
-        "modularity": "neither test objects",
-        "one cluster": "so all are one",
-        "all separate": "so each is separate",
-    }
-    return f"as {scored}, and {tests}: {verdict[found.reason]}"
+    verdict = {"one cluster": "so all are one", "all separate": "so each is separate"}
+    return f"as {scored}, and {tests}: {verdict.get(found.reason, 'neither test objects')}"
 
 
 def _against_chance(shared: SharedTargets) -> str:

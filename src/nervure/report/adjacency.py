@@ -93,13 +93,17 @@ def is_crowded(topology: Topology) -> bool:
     return float(np.median(counts[counts > 0])) > _CROWDED if counts.any() else False
 
 
-def adjacency_history(snapshots: Sequence[tuple[int, Topology]]) -> Figure:
+def adjacency_history(
+    snapshots: Sequence[tuple[int, Topology]], *, period: str = "epoch"
+) -> Figure:
     """Draw the wiring at up to six epochs, each ordered as by `adjacency_matrix`.
 
     Parameters
     ----------
     snapshots : sequence of (epoch, topology)
         At least one; if there are more than six, six are picked evenly, first and last included.
+    period : str
+        What an epoch is called.
 
     Returns
     -------
@@ -122,9 +126,8 @@ def adjacency_history(snapshots: Sequence[tuple[int, Topology]]) -> Figure:
             _draw_pixels(ax, topology, np.ones(topology.num_edges))
         _frame(ax, topology, linewidth=1.1)
         modules, edges = len(topology.components.modules), topology.num_edges
-        title(
-            ax, f"epoch {epoch}: {plural(modules, 'module') if cyclic else plural(edges, 'edge')}"
-        )
+        counted = plural(modules, "module") if cyclic else plural(edges, "edge")
+        title(ax, f"{period} {epoch}: {counted}")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
         ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
     return figure

@@ -64,7 +64,9 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     if seconds is None and np.isfinite(times).any():
         seconds = float(np.nanmax(times))
     if seconds is not None:
-        facts.append(("Training time", duration(seconds), plural(len(material.epochs), "epoch")))
+        facts.append(
+            ("Training time", duration(seconds), plural(len(material.epochs), material.period))
+        )
     return facts
 
 
@@ -85,11 +87,7 @@ def _wiring(material: Material) -> list[tuple[str, str, str]]:
     if not material.cyclic:
         if topology is not None:
             facts.append(("Longest path", plural(topology.depth, "edge"), ""))
-        if material.modules is not None:
-            hierarchy = material.modules.hierarchy
-            levels = plural(len(hierarchy.levels), "level")
-            facts.append(("Modules", number(len(hierarchy.modules)), f"on {levels}"))
-        return facts
+        return facts + _of_sculpting(material)
     count, largest = finite(result.get("modules")), finite(result.get("largest_module"))
     if topology is not None:
         sizes = [len(module) for module in topology.components.modules]
@@ -98,6 +96,21 @@ def _wiring(material: Material) -> list[tuple[str, str, str]]:
     if count is not None:
         aside = f"largest: {plural(int(largest), 'node')}" if largest else ""
         facts.append(("Modules", number(count), aside))
+    return facts
+
+
+def _of_sculpting(material: Material) -> list[tuple[str, str, str]]:
+    units, possible = (finite(material.result.get(key)) for key in ("units", "units_possible"))
+    facts = []
+    if units is not None and possible is not None:
+        facts.append(("Hidden units", number(units), f"of {number(possible)} at the start"))
+    if material.modules is not None:
+        hierarchy = material.modules.hierarchy
+        aside = f"on {plural(len(hierarchy.levels), 'level')}"
+        expected = material.result.get("modules_expected")
+        if isinstance(expected, list):
+            aside += f"; the paper expects {number(sum(expected))}"
+        facts.append(("Modules", number(len(hierarchy.modules)), aside))
     return facts
 
 

@@ -56,7 +56,7 @@ def layers(material: Material) -> str:
     names = zip(layer_names(len(sizes)), sizes, strict=True)
     text = (
         f"The layers, {', '.join(f'{name} ({size:,})' for name, size in names)}, as recorded in "
-        f"epoch {epoch}. Epsilon is edges over the nodes of both layers."
+        f"{material.period} {epoch}. Epsilon is edges over the nodes of both layers."
     )
     if material.exploration is not None:
         text += (
@@ -72,10 +72,11 @@ def layers(material: Material) -> str:
     if any((count != counts[0]).any() for count in counts):
         first, last = int(counts[0].sum()), int(counts[-1].sum())
         caption = (
-            f"Density between each two layers. All in all, {plural(first, 'edge')} in epoch "
-            f"{material.snapshots[0][0]} became {number(last)} in epoch {epoch}."
+            f"Density between each two layers. All in all, {plural(first, 'edge')} in "
+            f"{material.period} {material.snapshots[0][0]} became {number(last)} in "
+            f"{material.period} {epoch}."
         )
-        figure = density_history(material.snapshots, sizes)
+        figure = density_history(material.snapshots, sizes, period=material.period)
         content.append(picture(figure, "density", caption, caption))
     elif len(counts) > 1:
         content.append("<p>The number of edges between two layers was the same all along.</p>")
@@ -131,7 +132,7 @@ def degrees(material: Material) -> str:
                 row[f"most {epoch}"] = int(values.max())
             rows.append(row)
     columns = [("layer", "layer"), ("edges", "edges"), ("mean", "mean at last")]
-    columns += [(f"most {epoch}", f"most, epoch {epoch}") for epoch, _ in picked]
+    columns += [(f"most {epoch}", f"most, {material.period} {epoch}") for epoch, _ in picked]
     caption = (
         "Share of the nodes that have at least so many edges, on logarithmic axes. Random wiring "
         "ends in a cliff, as the dotted line does; in scale-free wiring a few nodes have very many "
@@ -141,11 +142,13 @@ def degrees(material: Material) -> str:
         caption += f" Of {len(sizes) - 2} hidden layers, {len(shown)} are drawn."
     most = "; ".join(
         f"{row['layer']}, {row['edges']}, "
-        + ", ".join(f"{number(row[f'most {epoch}'])} in epoch {epoch}" for epoch, _ in picked)
+        + ", ".join(
+            f"{number(row[f'most {epoch}'])} in {material.period} {epoch}" for epoch, _ in picked
+        )
         for row in rows
     )
     described = f"Distributions of the degrees of hidden nodes. Most edges of a node: {most}."
-    figure = degree_history(material.snapshots, sizes)
+    figure = degree_history(material.snapshots, sizes, period=material.period)
     return section(
         "degrees", "Degrees", picture(figure, "degrees", described, caption),
         metrics_table(rows, columns, caption="Edges of a node"),

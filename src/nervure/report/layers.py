@@ -90,7 +90,9 @@ def chosen_snapshots(snapshots: Sequence[tuple[int, Topology]]) -> list[tuple[in
     return [snapshots[i] for i in sorted({0, last // 2, last})]
 
 
-def degree_history(snapshots: Sequence[tuple[int, Topology]], sizes: Sequence[int]) -> Figure:
+def degree_history(
+    snapshots: Sequence[tuple[int, Topology]], sizes: Sequence[int], *, period: str = "epoch"
+) -> Figure:
     """Draw how the degrees of hidden nodes are distributed at first, halfway and at last.
 
     For each number of edges, the share of a layer's nodes that have at least so many, on
@@ -104,6 +106,8 @@ def degree_history(snapshots: Sequence[tuple[int, Topology]], sizes: Sequence[in
     sizes : sequence of int
         Nodes of each layer, inputs first; at least one layer is hidden. Of more than four hidden
         layers, four are drawn.
+    period : str
+        What an epoch is called.
 
     Returns
     -------
@@ -133,7 +137,9 @@ def degree_history(snapshots: Sequence[tuple[int, Topology]], sizes: Sequence[in
     names = layer_names(len(sizes))
     for row, layer in enumerate(layers):
         for ax, which in zip(axes[2 * row : 2 * row + 2], DIRECTIONS, strict=True):
-            degrees = [(epoch, layer_degrees(t, sizes, layer, which)) for epoch, t in picked]
+            degrees = [
+                (f"{period} {epoch}", layer_degrees(t, sizes, layer, which)) for epoch, t in picked
+            ]
             _draw_degrees(ax, degrees, sizes[layer + (1 if which == "outgoing" else -1)])
             title(ax, f"{names[layer].capitalize()}: {which} edges")
         axes[2 * row].set_ylabel("share of nodes\nwith at least so many")
@@ -145,7 +151,9 @@ def degree_history(snapshots: Sequence[tuple[int, Topology]], sizes: Sequence[in
     return figure
 
 
-def density_history(snapshots: Sequence[tuple[int, Topology]], sizes: Sequence[int]) -> Figure:
+def density_history(
+    snapshots: Sequence[tuple[int, Topology]], sizes: Sequence[int], *, period: str = "epoch"
+) -> Figure:
     """Draw the share of possible edges that is present between each two layers, over epochs.
 
     Parameters
@@ -153,6 +161,8 @@ def density_history(snapshots: Sequence[tuple[int, Topology]], sizes: Sequence[i
     snapshots : sequence of (epoch, topology)
     sizes : sequence of int
         Nodes of each layer, inputs first.
+    period : str
+        What an epoch is called.
 
     Returns
     -------
@@ -179,6 +189,7 @@ def density_history(snapshots: Sequence[tuple[int, Topology]], sizes: Sequence[i
     ax.set_ylabel("of possible edges (%)")
     title(ax, "Density between the layers")
     epoch_axis(ax, epochs)
+    ax.set_xlabel(period)
     legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
@@ -191,7 +202,7 @@ def _check(topology: Topology, sizes: Sequence[int]) -> None:
         )
 
 
-def _draw_degrees(ax: Axes, degrees: Sequence[tuple[int, NDArray[np.int32]]], beside: int) -> None:
+def _draw_degrees(ax: Axes, degrees: Sequence[tuple[str, NDArray[np.int32]]], beside: int) -> None:
     """Draw the share of nodes with at least k edges; `beside` is the most a node can have."""
     looks: list[dict[str, Any]] = [
         {"color": FAINT, "linestyle": "--", "marker": "s"},
@@ -201,11 +212,11 @@ def _draw_degrees(ax: Axes, degrees: Sequence[tuple[int, NDArray[np.int32]]], be
     last = degrees[-1][1]
     values = np.concatenate([v for _, v in degrees])
     least, most = max(1, int(values.min())), max(1, int(values.max()))
-    for (epoch, values), look in zip(degrees, looks[-len(degrees) :], strict=True):
+    for (label, values), look in zip(degrees, looks[-len(degrees) :], strict=True):
         k, first = np.unique(np.sort(values), return_index=True)
         share = 1 - first / len(values)
         # Every node has at least none: a log axis has no place for it, nor needs one.
-        ax.plot(k[k > 0], share[k > 0], label=f"epoch {epoch}", markersize=3, linewidth=1.2,
+        ax.plot(k[k > 0], share[k > 0], label=label, markersize=3, linewidth=1.2,
                 markevery=max(1, len(k) // 25), **look)  # fmt: skip
     at = np.arange(least, most + 2)
     random = binom.sf(at - 1, beside, min(1.0, float(last.mean()) / beside))

@@ -72,10 +72,21 @@ class Material:
         return str(self.config.get("baseline_label", "plain network"))
 
     @property
+    def sculpted(self) -> bool:
+        """Whether the network was pruned in rounds."""
+        return self.config.get("method") in METHODS
+
+    @property
+    def period(self) -> str:
+        """What is recorded one after the other: epochs, or rounds of many epochs."""
+        return "round" if self.sculpted else "epoch"
+
+    @property
     def cyclic(self) -> bool:
         """Whether the network may have cycles, and so modules; it may happen to have none."""
-        if self.config.get("method") in METHODS:
-            return False  # modules of theirs are not made of cycles
+        if self.sculpted:
+            # What it calls modules are groups of units in a graph without cycles.
+            return False
         return (
             (self.topology is not None and not self.topology.is_acyclic)
             or has(self.epochs, "modules")

@@ -22,6 +22,7 @@ from nervure.report.layered_sections import degrees, importance, layers, update_
 from nervure.report.material import Material
 from nervure.report.module_section import module_section
 from nervure.report.page import picture, section
+from nervure.report.pruning import pruning
 from nervure.report.updates import pair_densities, update_history
 from nervure.report.words import (
     facts_table,
@@ -40,7 +41,11 @@ _COLUMNS = (
     ("validation_loss", "validation loss"),
     ("validation_error", "validation error (share)"),
     ("validation_rmse", "validation RMSE"),
+    ("networks", "networks trained"),
+    ("accepted", "accepted"),
+    ("finished", "finished before"),
     ("edges", "edges"),
+    ("units", "hidden units"),
     ("modules", "modules"),
     ("largest_module", "largest (nodes)"),
     ("balance", "balance"),
@@ -58,7 +63,7 @@ def body(material: Material) -> tuple[str, str]:
     title = f"{material.get('method') or 'nervure run'} on {material.get('dataset') or 'data'}"
     parts = (
         headline(material, title),
-        curves(material),
+        pruning(material) or curves(material),
         module_section(material.modules) if material.modules is not None else "",
         matrix(material),
         drawing(material),
@@ -78,7 +83,7 @@ def body(material: Material) -> tuple[str, str]:
 def curves(material: Material) -> str:
     """Show training loss and validation error."""
     if not material.epochs:
-        return section("curves", "Training", "<p>No epoch was recorded.</p>")
+        return section("curves", "Training", f"<p>No {material.period} was recorded.</p>")
     baseline = material.result.get("baseline_epochs")
     baseline = [row for row in baseline or [] if isinstance(row, Mapping)]
     loss = series(material.epochs, "train_loss")
@@ -148,8 +153,8 @@ def matrix(material: Material) -> str:
 
 
 def _history(material: Material) -> str:
-    described = "The matrix at several epochs: " + "; ".join(
-        f"epoch {epoch}, "
+    described = f"The matrix at several {material.period}s: " + "; ".join(
+        f"{material.period} {epoch}, "
         + (
             plural(len(topology.components.modules), "module")
             if material.cyclic
@@ -160,11 +165,11 @@ def _history(material: Material) -> str:
     caption = "The wiring over time" + (
         "; in each panel nodes are ordered by the modules of then."
         if material.cyclic
-        else ", epoch 0 being the start."
+        else f", {material.period} 0 being the start."
         if material.snapshots[0][0] == 0
         else "."
     )
-    figure = adjacency_history(material.snapshots)
+    figure = adjacency_history(material.snapshots, period=material.period)
     return picture(figure, "history", described, caption)
 
 
@@ -293,7 +298,9 @@ def tables(material: Material) -> str:
     ]
     if material.epochs:
         step = -(-len(material.epochs) // _MOST_ROWS)
-        which = "All epochs" if step == 1 else f"Every {step}th epoch"
-        table = metrics_table(material.epochs[::step], _COLUMNS)
+        one = material.period
+        which = f"All {one}s" if step == 1 else f"Every {step}th {one}"
+        columns = [(key, one if key == "epoch" else text) for key, text in _COLUMNS]
+        table = metrics_table(material.epochs[::step], columns)
         content.append(f"<details><summary>{which} as numbers</summary>{table}</details>")
     return section("settings", "How it was made", *content)

@@ -82,11 +82,12 @@ def _gather(run: Run, model: nn.Module | None) -> Material:
         except ModelFileError as error:
             notes.append(str(error))
     snapshots = list(run.topologies())
-    wiring = _wiring(model, snapshots)
+    sculpted = run.config.get("method") in METHODS
+    wiring = _wiring(model, snapshots, sculpted=sculpted)
     sizes = _sizes(run, snapshots)
     importances = _importances(run)
     modules = None
-    if run.config.get("method") in METHODS:
+    if sculpted:
         found = modules_of_run(run.config, model, wiring.topology, _names(run))
         modules = found if isinstance(found, ModulesOfRun) else None
         notes += [found] if isinstance(found, str) else []
@@ -169,14 +170,17 @@ def _names(run: Run) -> dict[str, tuple[str, ...]]:
     return {role: tuple(map(str, _listed(data.get(key)))) for role, key in keys.items()}
 
 
-def _wiring(model: nn.Module | None, snapshots: list[tuple[int, Topology]]) -> Wiring:
+def _wiring(
+    model: nn.Module | None, snapshots: list[tuple[int, Topology]], *, sculpted: bool
+) -> Wiring:
     layers = [] if model is None else [m for m in model.modules() if isinstance(m, GraphLayer)]
     if layers:
         layer = layers[0] if layers[0].block == 1 else single_nodes(layers[0])
         return Wiring(
             layer.topology,
             layer.edge_weight.double().cpu().numpy(),
-            "of the saved network (that of the best epoch, if validated)",
+            "of the saved network"
+            + ("" if sculpted else " (that of the best epoch, if validated)"),
         )
     if snapshots:
         epoch, topology = snapshots[-1]

@@ -47,6 +47,9 @@ def image_trial(cell: Cell) -> dict[str, Any]:
         batch_size=cell["batch_size"],
         learning_rate=cell["learning_rate"],
         threshold=cell["threshold"],
+        tolerance=cell["tolerance"],
+        stop_early=cell["stop_early"],
+        recovery=cell["recovery"],
         unit_steps=(cell["unit_step"],),
         edge_steps=(cell["edge_step"],),
     )
@@ -54,6 +57,7 @@ def image_trial(cell: Cell) -> dict[str, Any]:
     told: dict[str, Any] = {
         "merit": sculpted.merit,
         "reached": sculpted.reached,
+        "threshold": sculpted.threshold,
         "dense_merit": sculpted.rounds[0].merit,
         "rounds": [
             [r.phase, r.share, r.merit, r.accepted, r.nodes, r.edges] for r in sculpted.rounds

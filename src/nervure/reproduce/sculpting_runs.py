@@ -97,7 +97,7 @@ def _trial(network: Sculpted, sizes: Sequence[int], name: str) -> dict[str, Any]
     Returns
     -------
     dict
-        Its merit, the steps that led to it, its edges as pairs (target, source) with weights, the
+        Its merit, the steps that led to it, its edges as pairs (source, target) with weights, the
         clusters of each layer, the number of modules and of live edges, and by sub-function of the
         task whether it was "found", and whether it is "exact".
     """

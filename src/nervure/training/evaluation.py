@@ -22,9 +22,9 @@ class Evaluation:
     Attributes
     ----------
     loss : float
-        Mean cross-entropy in nats, or mean squared error.
+        Mean cross-entropy in nats (of bits: per bit), or mean squared error.
     error : float
-        Share of wrong classes, or root mean squared error in units of the given targets.
+        Share of wrong classes or bits, or root mean squared error in units of the given targets.
     """
 
     loss: float
@@ -50,9 +50,9 @@ def evaluate(network: nn.Module, x: Rows, y: NDArray[Any], task: Task) -> Evalua
     ----------
     network : torch.nn.Module
     x : array or sparse matrix, shape (rows, features)
-    y : ndarray, shape (rows,)
-        Class indices, or targets.
-    task : {"classification", "regression"}
+    y : ndarray, shape (rows,), or (rows, bits)
+        Class indices, targets, or bits.
+    task : {"classification", "regression", "bits"}
 
     Returns
     -------
@@ -63,5 +63,8 @@ def evaluate(network: nn.Module, x: Rows, y: NDArray[Any], task: Task) -> Evalua
     if task == "classification":
         loss = functional.cross_entropy(values, target).item()
         return Evaluation(loss, (values.argmax(1) != target).double().mean().item())
+    if task == "bits":
+        loss = functional.binary_cross_entropy_with_logits(values, target.to(values.dtype)).item()
+        return Evaluation(loss, ((values > 0) != (target > 0.5)).double().mean().item())
     squared = functional.mse_loss(values[:, 0].double(), target.double()).item()
     return Evaluation(squared, squared**0.5)

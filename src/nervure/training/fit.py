@@ -36,10 +36,10 @@ def fit(
         Trained in place.
     x : ndarray or sparse matrix, shape (rows, features)
         Sparse rows are made dense batch by batch.
-    y : ndarray, shape (rows,)
-        Class indices (int64), or targets (float32).
-    task : {"classification", "regression"}
-        Cross-entropy, or mean squared error.
+    y : ndarray, shape (rows,), or (rows, bits)
+        Class indices (int64), targets (float32), or bits, 0 or 1.
+    task : {"classification", "regression", "bits"}
+        Cross-entropy, mean squared error, or cross-entropy of each bit.
     options : TrainingOptions
     rule : callable, optional
         Makes the rule: (network, optimizer) -> Rule.

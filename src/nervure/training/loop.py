@@ -71,10 +71,10 @@ class Training:
         Trained in place.
     x : ndarray or sparse matrix, shape (rows, features)
         Sparse rows are made dense batch by batch.
-    y : ndarray, shape (rows,)
-        Class indices (int64), or targets (float32).
-    task : {"classification", "regression"}
-        Cross-entropy, or mean squared error.
+    y : ndarray, shape (rows,), or (rows, bits)
+        Class indices (int64), targets (float32), or bits, 0 or 1.
+    task : {"classification", "regression", "bits"}
+        Cross-entropy, mean squared error, or cross-entropy of each bit.
     options : TrainingOptions
     rule : callable, optional
         Makes the rule: (network, optimizer) -> Rule.
@@ -143,7 +143,7 @@ class Training:
         self._x = x
         self._dtype = dtype_of(network)
         targets = torch.from_numpy(np.asarray(y))
-        self._targets = targets.to(self._dtype) if task == "regression" else targets
+        self._targets = targets if task == "classification" else targets.to(self._dtype)
         self._generator = np.random.default_rng(options.seed)
         self._validation = validation
         self._on_epoch = on_epoch
@@ -249,11 +249,7 @@ class Training:
 
     def _take_step(self, rows: NDArray[np.int64], epoch: int, watch: EpochWatch) -> None:
         output = self.network(rows_to_tensor(self._x, rows, self._dtype))
-        loss = (
-            functional.cross_entropy(output, self._targets[rows])
-            if self.task == "classification"
-            else functional.mse_loss(output[:, 0], self._targets[rows])
-        )
+        loss = _loss(output, self._targets[rows], self.task)
         watch.batch(loss.item(), len(rows))
         if not np.isfinite(watch.last_loss):
             raise EngineError(
@@ -280,7 +276,7 @@ class Training:
         if self._validation is None:
             return None
         seen = evaluate(self.network, *self._validation, self.task)
-        name = "validation_error" if self.task == "classification" else "validation_rmse"
+        name = "validation_rmse" if self.task == "regression" else "validation_error"
         metrics |= {"validation_loss": seen.loss, name: seen.error}
         merit = seen.error, seen.loss
         better = self._best is None or merit < self._best.merit
@@ -288,6 +284,14 @@ class Training:
             return self._best
         state = {k: v.clone() for k, v in self.network.state_dict().items()}
         return _Best(merit, metrics["epoch"], state)
+
+
+def _loss(output: Tensor, target: Tensor, task: Task) -> Tensor:
+    if task == "classification":
+        return functional.cross_entropy(output, target)
+    if task == "bits":
+        return functional.binary_cross_entropy_with_logits(output, target)
+    return functional.mse_loss(output[:, 0], target)
 
 
 def _batches(count: int, size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:

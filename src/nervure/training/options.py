@@ -11,7 +11,7 @@ from torch import nn
 
 from nervure.errors import EngineError
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "bits"]
 OptimizerName = Literal["sgd", "adam", "adamw"]
 
 
@@ -97,10 +97,10 @@ def automatic_batch_size(rows: int) -> int:
 
 
 def automatic_learning_rate(task: Task, nodes: int) -> float:
-    """Choose 0.3 for classes, 1 / nodes for regression.
+    """Choose 0.3 for classes and bits, 1 / nodes for regression.
 
     The curvature of the squared error of a linear read-out grows with the number of bounded
     neurons it reads, and a step longer than about 2 / curvature diverges; cross-entropy, whose
     slope is bounded, has no such limit.
     """
-    return 0.3 if task == "classification" else 1.0 / nodes
+    return 1.0 / nodes if task == "regression" else 0.3

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from nervure.cli.reproduce import freenets, motif_set, polynomials
+from nervure.cli.reproduce import freenets, motif_set, polynomials, sculpting
 
 app = typer.Typer(help="Run a paper's experiments, its figures beside ours.", no_args_is_help=True)
 
 app.command("freenets")(freenets.reproduce_freenets)
 app.command("polynomials")(polynomials.reproduce_polynomials)
 app.command("motif-set")(motif_set.reproduce_motif_set)
+app.command("sculpting")(sculpting.reproduce_sculpting)
 
 __all__ = ["app"]

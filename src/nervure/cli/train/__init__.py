@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nervure.cli.train import freenet, neural_modules, sparse_mlp
+from nervure.cli.train import freenet, neural_modules, sculpt, sparse_mlp
 
 app = typer.Typer(help="Train a network by one of the methods.", no_args_is_help=True)
 
@@ -17,5 +17,6 @@ def root() -> None:
 app.command("neural-modules")(neural_modules.neural_modules)
 app.command("freenet")(freenet.freenet)
 app.command("set")(sparse_mlp.sparse_training)
+app.command("sculpt")(sculpt.sculpting)
 
 __all__ = ["app"]

@@ -58,3 +58,11 @@ AsJson = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=OUTPUT),
 ]
+
+
+def numbers_of_nodes(text: str | None) -> str | None:
+    """Check a list of layer sizes such as 300,300."""
+    parts = [] if text is None else text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"expected numbers of nodes such as 300,300, got {text!r}")
+    return text

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -19,10 +19,17 @@ Row = tuple[str, str, str]
 Request = TypeVar("Request", bound=TrainRequest)
 
 # Too long for a line of JSON; the run folder has them.
-_HIDDEN = ("module_sizes", "baseline_epochs", "feature_importances")
+_HIDDEN = ("module_sizes", "baseline_epochs", "feature_importances", "hierarchy", "networks")
 
 
-class _Progress:
+class ShownProgress(Listener, Protocol):
+    """A listener that shows what it hears, until it is stopped."""
+
+    def stop(self) -> None:
+        """Leave the terminal to others."""
+
+
+class EpochBars:
     """A live bar per network, on standard error so that standard output stays clean."""
 
     def __init__(self, console: Console) -> None:
@@ -36,15 +43,20 @@ class _Progress:
             console=console,
         )
         self.tasks: dict[str, TaskID] = {}
-        self.epochs = 0
+        self.epochs: int | None = None
 
-    def started(self, prepared: Prepared, request: TrainRequest) -> None:
-        self.epochs = request.epochs
-        for message in prepared.messages:
-            self.console.print(message, style="dim", highlight=False, markup=False)
+    def started(self, prepared: Prepared, epochs: int | None) -> None:
+        """Show what the data is, and the bars."""
+        self.epochs = epochs
+        show_messages(self.console, prepared)
         self.bars.start()
 
+    def stop(self) -> None:
+        """Leave the terminal to others."""
+        self.bars.stop()
+
     def epoch(self, network: str, metrics: Mapping[str, Any]) -> None:
+        """Move the network's bar."""
         if network not in self.tasks:
             self.tasks[network] = self.bars.add_task(network, total=self.epochs, shown="")
         merit = metrics.get("validation_error", metrics.get("validation_rmse", math.nan))
@@ -57,6 +69,12 @@ class _Progress:
         self.bars.update(self.tasks[network], completed=metrics["epoch"], shown=shown)
 
 
+def show_messages(console: Console, prepared: Prepared) -> None:
+    """Print what a reader should know of the data."""
+    for message in prepared.messages:
+        console.print(message, style="dim", highlight=False, markup=False)
+
+
 def run(
     train: Callable[[Request, Listener | None], TrainResult],
     request: Request,
@@ -65,6 +83,7 @@ def run(
     rows: Callable[[Mapping[str, Any]], Sequence[Row]],
     as_json: bool,
     baseline: str = "plain network",
+    progress: Callable[[Console], ShownProgress] = EpochBars,
 ) -> None:
     """Train, and print the summary as JSON or as a table beside the network it is held against.
 
@@ -80,17 +99,19 @@ def run(
     as_json : bool
     baseline : str
         Heading of the other network's column.
+    progress : callable
+        Given the console of standard error, shows how training goes on there.
     """
     if as_json:
         summary = train(request, None).summary
         shown = {k: v for k, v in summary.items() if k not in _HIDDEN}
         sys.stdout.write(json.dumps(shown) + "\n")
         return
-    progress = _Progress(Console(stderr=True))
+    shown_live = progress(Console(stderr=True))
     try:
-        result = train(request, progress)
+        result = train(request, shown_live)
     finally:
-        progress.bars.stop()
+        shown_live.stop()
     summary = result.summary
     table = Table(title=f"{summary['method']} on {summary['dataset']}, seed {summary['seed']}")
     table.add_column("")

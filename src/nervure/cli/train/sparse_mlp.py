@@ -14,13 +14,6 @@ from nervure.training.options import OptimizerName
 from nervure.training.sparse_rules import SparseOptions, SparseRule
 
 
-def _hidden(text: str) -> str:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise typer.BadParameter(f"expected numbers of nodes such as 300,300, got {text!r}")
-    return text
-
-
 def _motif_size(text: str) -> str:
     if text != "auto" and not (text.isdecimal() and int(text) > 0):
         raise typer.BadParameter(f"expected a number of nodes or auto, got {text!r}")
@@ -35,7 +28,7 @@ def sparse_training(
     hidden: Annotated[
         str,
         typer.Option(
-            callback=_hidden,
+            callback=options.numbers_of_nodes,
             metavar="N,N,...",
             help="Nodes of each hidden layer.",
             rich_help_panel=options.NETWORK,

@@ -7,13 +7,14 @@ from nervure.training.sculpting.options import (
     PAPER_UNIT_STEPS,
     SculptingOptions,
 )
-from nervure.training.sculpting.result import Round, Sculpted, sparsest
+from nervure.training.sculpting.result import Judged, Round, Sculpted, sparsest
 from nervure.training.sculpting.task import Task
 
 __all__ = [
     "LADDER",
     "PAPER_EDGE_STEPS",
     "PAPER_UNIT_STEPS",
+    "Judged",
     "Progress",
     "Round",
     "Sculpted",

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
-from nervure.errors import EngineError
 from nervure.networks import GraphLayer
-from nervure.rules import HalvingSearch
+from nervure.training.sculpting.branch import Branch
+from nervure.training.sculpting.checks import check_starts
 from nervure.training.sculpting.options import SculptingOptions
-from nervure.training.sculpting.result import Phase, Round, Sculpted
+from nervure.training.sculpting.result import Judged, Sculpted
 from nervure.training.sculpting.round_of_many import RoundOfMany, RoundOptions, RoundResult
 from nervure.training.sculpting.state import NetworkState
 from nervure.training.sculpting.task import Task
@@ -35,6 +34,8 @@ class Progress:
         Of all networks trained in it.
     seconds : float
         Since the beginning.
+    judged : tuple of Judged
+        What the round was for each network trained in it.
     """
 
     round: int
@@ -42,20 +43,7 @@ class Progress:
     finished: int
     edges: int
     seconds: float
-
-
-@dataclass(eq=False)
-class _Branch:
-    """One network on its way down."""
-
-    trial: int
-    phase: Phase
-    accepted: RoundResult
-    threshold: float
-    search: HalvingSearch | None = None
-    unit_step: float | None = None
-    edge_step: float | None = None
-    rounds: list[Round] = field(default_factory=list)
+    judged: tuple[Judged, ...] = ()
 
 
 def sculpt(
@@ -83,7 +71,9 @@ def sculpt(
         Of each start, for the order of its samples and their noise. Starts with the same seed see
         the same, as do all branches of one.
     on_round : callable, optional
-        Told where it stands after each round.
+        Told where it stands after each round. Ctrl-C, there or in training, ends the pruning: the
+        networks are what they were last accepted as, and those that were not done say so. Before
+        the dense networks are trained there is nothing to keep, and it goes on.
 
     Returns
     -------
@@ -98,7 +88,9 @@ def sculpt(
     Notes
     -----
     What a start becomes does not depend on those beside it, up to rounding, and one that diverges
-    leaves the others untouched. Time is that of the edges left in all networks together.
+    leaves the others untouched: it comes back once, as it was, and is not pruned. Time is that of
+    the edges left in all networks together.
+
     Paper: neural-sculpting, section 3 and appendix H; as in the authors' code, pruned units and
     edges count as zeros when the weakest are chosen, and units that read nothing have no bias.
 
@@ -106,6 +98,7 @@ def sculpt(
     --------
     >>> from nervure import SparseMLP
     >>> from nervure.modules import boolean_task
+    >>> from nervure.training.sculpting import sparsest
     >>> x, y = boolean_task("both").truth_table()
     >>> start = SparseMLP([6, 24, 3], density=1.0, seed=0).core
     >>> options = SculptingOptions(learning_rate=0.05, noise=0.1, threshold=1.0)
@@ -113,186 +106,132 @@ def sculpt(
     >>> len(networks), sparsest(networks).topology.num_edges
     (4, 12)
     """
-    _check(starts, task, seeds)
-    begin = time.perf_counter()
-    activations = [np.array(start.activation) for start in starts]
-    train = options.stop_early
-    finished: list[list[_Branch]] = [[] for _ in starts]
-    number = 0
+    check_starts(starts, task, seeds)
+    grid = _Grid(starts, task, options, seeds, on_round)
+    # Before the dense networks are trained there is nothing to give back.
+    grid.train_dense()
+    try:
+        grid.tell(grid.roots, finished=0)
+        while grid.active:
+            grid.train_round()
+    except KeyboardInterrupt:
+        # Each has its last accepted network, whatever the round has come to.
+        return grid.networks(cut_short=grid.active)
+    return grid.networks(cut_short=[])
 
-    def run(branches: list[tuple[int, NetworkState]], stop_at: float | None) -> list[RoundResult]:
-        nonlocal number
+
+class _Grid:
+    """All networks of a grid, and which of them still train."""
+
+    def __init__(
+        self,
+        starts: Sequence[GraphLayer],
+        task: Task,
+        options: SculptingOptions,
+        seeds: Sequence[int],
+        on_round: Callable[[Progress], None] | None,
+    ) -> None:
+        self._begin = time.perf_counter()
+        self._starts, self._task, self._options, self._seeds = starts, task, options, seeds
+        self._on_round = on_round
+        self._activations = [np.array(start.activation) for start in starts]
+        self._number = 0
+        self.roots: list[Branch] = []
+        self.active: list[Branch] = []
+        self.finished: list[list[Branch]] = [[] for _ in starts]
+
+    def train_dense(self) -> None:
+        """Train the starts as they are."""
+        limit = self._options.threshold
+        results = self._train(
+            [(i, NetworkState.of(start)) for i, start in enumerate(self._starts)],
+            None if limit is None else [limit] * len(self._starts),
+            scored=bool(self._options.unit_steps),
+        )
+        self.roots = [
+            Branch.of_dense(trial, self._starts[trial], result, self._options)
+            for trial, result in enumerate(results)
+        ]
+        self.active = [branch for root in self.roots for branch in self._after(root)]
+
+    def train_round(self) -> None:
+        """Prune and train whatever is active once, and go on from what was accepted."""
+        trained = self.active
+        results = self._train(
+            [(branch.trial, branch.candidate()) for branch in trained],
+            [branch.threshold for branch in trained],
+            scored=any(branch.phase == "unit" for branch in trained),
+        )
+        before = sum(map(len, self.finished))
+        following: list[Branch] = []
+        for branch, result in zip(trained, results, strict=True):
+            over = branch.judge(result)
+            following += self._after(branch) if over else [branch]
+        self.active = following
+        self.tell(trained, finished=before)
+
+    def _train(
+        self,
+        states: list[tuple[int, NetworkState]],
+        stop_at: list[float] | None,
+        *,
+        scored: bool,
+    ) -> list[RoundResult]:
+        options = self._options
         many = RoundOfMany(
-            [state for _, state in branches],
-            [activations[trial] for trial, _ in branches],
-            [seeds[trial] for trial, _ in branches],
-            task,
+            [state for _, state in states],
+            [self._activations[trial] for trial, _ in states],
+            [self._seeds[trial] for trial, _ in states],
+            self._task,
             RoundOptions(
                 options.epochs, options.batch_size, options.learning_rate, options.weight_decay,
-                options.noise, stop_at,
+                options.noise,
             ),
+            leak=self._starts[0].leak,
         )  # fmt: skip
-        results = many.train(number, scored=bool(options.unit_steps))
-        number += 1
-        if on_round is not None:
-            on_round(
-                Progress(
-                    number - 1, len(branches), sum(map(len, finished)),
-                    many.layer.topology.num_edges, time.perf_counter() - begin,
-                )
-            )  # fmt: skip
+        results = many.train(
+            self._number, scored=scored, stop_at=stop_at if options.stop_early else None
+        )
+        self._number += 1
         return results
 
-    fixed = options.threshold if train else None
-    dense = run([(i, NetworkState.of(start)) for i, start in enumerate(starts)], fixed)
-    active = []
-    for trial, result in enumerate(dense):
-        limit = options.threshold
-        if limit is None:
-            limit = result.merit - options.tolerance
-        first = Round(
-            "dense", 0.0, result.merit, result.merit >= limit, len(starts[trial].topology.interior),
-            starts[trial].topology.num_edges, result.epochs,
-        )  # fmt: skip
-        root = _Branch(trial, "dense", result, limit, rounds=[first])
-        active += _next_phase(root, starts[trial], options, finished[trial])
-    while active:
-        stop_at = max(branch.threshold for branch in active) if train else None
-        candidates = [_candidate(branch, starts[branch.trial]) for branch in active]
-        results = run([(b.trial, c) for b, c in zip(active, candidates, strict=True)], stop_at)
-        following: list[_Branch] = []
-        for branch, result in zip(active, results, strict=True):
-            if _judged(branch, result):
-                following += _next_phase(
-                    branch, starts[branch.trial], options, finished[branch.trial]
-                )
-            else:
-                following.append(branch)
-        active = following
-    return [
-        [_finished(branch, starts[trial]) for branch in _in_order(branches, options)]
-        for trial, branches in enumerate(finished)
-    ]
+    def _after(self, branch: Branch) -> list[Branch]:
+        """Give what follows a branch whose phase is over, and keep it if nothing does."""
+        branches = branch.following(self._options)
+        if not branches:
+            self.finished[branch.trial].append(branch)
+        # A search may have nothing to try, as when a single unit or edge is left.
+        return [
+            later
+            for b in branches
+            for later in (self._after(b) if b.search is not None and b.search.done else [b])
+        ]
 
-
-def _check(starts: Sequence[GraphLayer], task: Task, seeds: Sequence[int]) -> None:
-    problems = []
-    if not starts:
-        problems.append("starts: expected at least one layer, got none")
-    if len(seeds) != len(starts):
-        problems.append(f"seeds: expected one per start, {len(starts)}, got {len(seeds)}")
-    inputs = task.x.shape[1]
-    outputs = (
-        int(max(task.y.max(), task.y_validation.max())) + 1
-        if task.objective == "classification"
-        else task.y.shape[1]
-    )
-    for i, start in enumerate(starts):
-        plan = start.plan
-        if start.storage != "sparse" or start.block != 1 or start.bias is None:
-            problems.append(f"start {i}: expected sparse storage and biases, without blocks")
-        elif not start.topology.is_acyclic:
-            problems.append(f"start {i}: expected a graph without cycles; use the rules instead")
-        elif start.weight.dtype != torch.float32 or start.weight.device.type != "cpu":
-            problems.append(f"start {i}: expected float32 on the CPU")
-        elif plan.num_inputs != inputs or plan.num_outputs != starts[0].plan.num_outputs:
-            problems.append(f"start {i}: expected {inputs} inputs, and outputs as the first has")
-        elif (
-            plan.num_outputs < outputs
-            if task.objective == "classification"
-            else plan.num_outputs != outputs
-        ):
-            problems.append(f"start {i}: expected {outputs} outputs, got {plan.num_outputs}")
-    if problems:
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise EngineError("; ".join(problems[:3]) + more)
-
-
-def _candidate(branch: _Branch, start: GraphLayer) -> NetworkState:
-    """Prune what the branch tries next."""
-    state = branch.accepted.state
-    if branch.phase == "settle":
-        return state
-    assert branch.search is not None
-    share = 100 * min(1.0, branch.search.proposal)
-    if branch.phase == "edge":
-        strength = np.abs(state.weight)
-        everyone = np.zeros(start.topology.num_edges)
-        everyone[: len(strength)] = strength
-        return state.with_edges(strength > np.percentile(everyone, share))
-    assert branch.accepted.scores is not None
-    hidden = state.topology.interior
-    scores = branch.accepted.scores[hidden]
-    everyone = np.zeros(len(start.topology.interior))
-    everyone[: len(scores)] = scores
-    gone = np.zeros(state.topology.num_nodes, dtype=np.bool_)
-    gone[hidden] = scores <= np.percentile(everyone, share)
-    return state.without_nodes(gone)
-
-
-def _judged(branch: _Branch, result: RoundResult) -> bool:
-    """Take a round into account; whether the phase is over."""
-    accepted = result.merit >= branch.threshold
-    share = 0.0 if branch.search is None else branch.search.proposal
-    topology = result.state.topology
-    branch.rounds.append(
-        Round(
-            branch.phase, share, result.merit, accepted, len(topology.interior),
-            topology.num_edges, result.epochs,
-        )
-    )  # fmt: skip
-    if accepted:
-        branch.accepted = result
-    if branch.search is None:
-        return True
-    branch.search.judge(accepted=accepted)
-    return branch.search.done
-
-
-def _next_phase(
-    branch: _Branch, start: GraphLayer, options: SculptingOptions, finished: list[_Branch]
-) -> list[_Branch]:
-    """Give the branches that follow a phase which is over; one that ends here is finished."""
-
-    def following(phase: Phase, search: HalvingSearch | None, **steps: float) -> _Branch:
-        known = {"unit_step": branch.unit_step, "edge_step": branch.edge_step} | steps
-        return _Branch(
-            branch.trial, phase, branch.accepted, branch.threshold, search, **known,
-            rounds=list(branch.rounds),
+    def tell(self, trained: list[Branch], *, finished: int) -> None:
+        """Say where it stands after a round."""
+        if self._on_round is None:
+            return
+        judged = tuple(branch.judged() for branch in trained)
+        self._on_round(
+            Progress(
+                self._number - 1, len(trained), finished, sum(j.round.edges for j in judged),
+                time.perf_counter() - self._begin, judged,
+            )
         )  # fmt: skip
 
-    hidden, edges = len(start.topology.interior), start.topology.num_edges
-    if branch.phase == "dense" and options.unit_steps and hidden:
-        return [
-            following("unit", HalvingSearch(step, 1 / hidden), unit_step=step)
-            for step in options.unit_steps
-        ]
-    if branch.phase == "unit" and options.edge_steps:
-        return [following("settle", None)]
-    if branch.phase in ("dense", "settle") and options.edge_steps:
-        gone = 1 - branch.accepted.state.topology.num_edges / edges
-        return [
-            following("edge", HalvingSearch(step, 1 / edges, gone), edge_step=step)
-            for step in options.edge_steps
-        ]
-    finished.append(branch)
-    return []
-
-
-def _in_order(branches: list[_Branch], options: SculptingOptions) -> list[_Branch]:
-    unit_steps, edge_steps = [None, *options.unit_steps], [None, *options.edge_steps]
-    return sorted(
-        branches, key=lambda b: (unit_steps.index(b.unit_step), edge_steps.index(b.edge_step))
-    )
-
-
-def _finished(branch: _Branch, start: GraphLayer) -> Sculpted:
-    state = branch.accepted.state
-    kept = np.zeros(start.topology.num_edges, dtype=np.bool_)
-    kept[state.edges] = True
-    bias = np.zeros(start.topology.num_nodes, dtype=np.float32)
-    bias[state.nodes] = state.bias
-    return Sculpted(
-        start.topology.keep(kept), state.weight, bias, branch.accepted.merit, branch.threshold,
-        branch.unit_step, branch.edge_step, tuple(branch.rounds),
-    )  # fmt: skip
+    def networks(self, *, cut_short: list[Branch]) -> list[list[Sculpted]]:
+        """Give the networks of each start, in the order of the steps."""
+        options = self._options
+        unit_steps, edge_steps = [None, *options.unit_steps], [None, *options.edge_steps]
+        found: list[list[Sculpted]] = []
+        for trial, finished in enumerate(self.finished):
+            left = [b for b in cut_short if b.trial == trial and b not in finished]
+            branches = sorted(
+                [*finished, *left],
+                key=lambda b: (unit_steps.index(b.unit_step), edge_steps.index(b.edge_step)),
+            )
+            dense = self.roots[trial].sculpted()
+            found.append(
+                [replace(b.sculpted(), dense=dense, interrupted=b in left) for b in branches]
+            )
+        return found

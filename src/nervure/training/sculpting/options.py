@@ -36,6 +36,9 @@ class SculptingOptions:
     stop_early : bool
         Whether a round is over once the threshold is reached: far fewer epochs, and less settled
         weights than the best epoch of all, which is what the paper takes.
+    recovery : int
+        A halved step doubles again after so many acceptances in a row (see `HalvingSearch`); 0, as
+        in the paper, for never.
     """
 
     epochs: int = 15
@@ -48,6 +51,7 @@ class SculptingOptions:
     unit_steps: tuple[float, ...] = (0.2, 0.4)
     edge_steps: tuple[float, ...] = (0.01, 0.02)
     stop_early: bool = False
+    recovery: int = 0
 
     def __post_init__(self) -> None:
         problems = [
@@ -59,7 +63,7 @@ class SculptingOptions:
             problems.append(f"learning_rate: expected above 0, got {self.learning_rate}")
         problems += [
             f"{name}: expected at least 0, got {getattr(self, name)}"
-            for name in ("weight_decay", "noise", "tolerance")
+            for name in ("weight_decay", "noise", "tolerance", "recovery")
             if not 0 <= getattr(self, name) < float("inf")
         ]
         problems += [

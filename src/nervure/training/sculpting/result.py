@@ -42,6 +42,25 @@ class Round:
     epochs: int
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A round, and which network it was of.
+
+    Attributes
+    ----------
+    trial : int
+        Number of its start.
+    unit_step, edge_step : float or None
+        The steps it is pruned with; None where it has not come to that.
+    round : Round
+    """
+
+    trial: int
+    unit_step: float | None
+    edge_step: float | None
+    round: Round
+
+
 @dataclass(frozen=True, eq=False)
 class Sculpted:
     """A network laid bare.
@@ -61,6 +80,10 @@ class Sculpted:
         The steps it was pruned with.
     rounds : tuple of Round
         All that led to it, those turned down included.
+    dense : Sculpted or None
+        Its start after the first training, which all networks of a start share.
+    interrupted : bool
+        Whether Ctrl-C came before it was pruned as far as it can be.
     """
 
     topology: Topology
@@ -71,6 +94,8 @@ class Sculpted:
     unit_step: float | None
     edge_step: float | None
     rounds: tuple[Round, ...]
+    dense: Sculpted | None = None
+    interrupted: bool = False
 
     @property
     def reached(self) -> bool:

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nervure.engine.activations import DEFAULT_LEAK
 from nervure.networks import GraphLayer
-from nervure.rules import unit_sensitivity
+from nervure.rules.unit_sensitivity import unit_sensitivity
 from nervure.training.sculpting.state import NetworkState
 from nervure.training.sculpting.task import Task
 
@@ -34,9 +35,6 @@ class RoundOptions:
         L2 inside the gradient.
     noise : float
         Standard deviation of what is added to training inputs, drawn anew each epoch.
-    stop_at : float, optional
-        A round is over once all have reached this merit, and each keeps the weights with which it
-        first did. None trains all epochs and keeps the best.
     """
 
     epochs: int
@@ -44,7 +42,6 @@ class RoundOptions:
     learning_rate: float
     weight_decay: float
     noise: float
-    stop_at: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +53,11 @@ class RoundResult:
     state : NetworkState
         With the weights of its best epoch: of the highest merit, and of these the lowest loss.
     merit : float
-        Not a number where no epoch had a finite one.
+        Not a number where no epoch had a finite loss.
     scores : ndarray of float64, shape (nodes,), or None
         Loss sensitivity of each node over the validation rows, if asked for.
     epochs : int
-        Trained.
+        Until it was done.
     """
 
     state: NetworkState
@@ -82,6 +79,8 @@ class RoundOfMany:
         Which stream of batches and noise each sees; those of one number see the same.
     task : Task
     options : RoundOptions
+    leak : float
+        Of leaky_relu, in all of them.
     """
 
     def __init__(
@@ -91,6 +90,8 @@ class RoundOfMany:
         streams: Sequence[int],
         task: Task,
         options: RoundOptions,
+        *,
+        leak: float = DEFAULT_LEAK,
     ) -> None:
         self.states, self.task, self.options = list(states), task, options
         first, *rest = (state.topology for state in states)
@@ -98,6 +99,10 @@ class RoundOfMany:
         self.layer = GraphLayer(
             first.union(*rest),
             activation=np.concatenate(names).tolist(),
+            # Of the others, one multiplies by zero what is not wired: a network that diverges
+            # would spoil those beside it. Alone, a dense one is faster with matrix products.
+            backend="native" if rest else "auto",
+            leak=leak,
             generator=torch.Generator().manual_seed(0),
         )
         assert self.layer.bias is not None
@@ -118,7 +123,9 @@ class RoundOfMany:
             for name, sizes in self._sizes.items()
         }
 
-    def train(self, number: int, *, scored: bool) -> list[RoundResult]:
+    def train(
+        self, number: int, *, scored: bool, stop_at: Sequence[float] | None = None
+    ) -> list[RoundResult]:
         """Train for the round of this number, which the streams depend on.
 
         Parameters
@@ -126,6 +133,9 @@ class RoundOfMany:
         number : int
         scored : bool
             Whether the results have the sensitivity of the nodes.
+        stop_at : sequence of float, optional
+            A network is done once it has reached this merit, and keeps the weights with which it
+            first did; the round is over when all are. None trains all epochs and keeps the best.
 
         Returns
         -------
@@ -138,20 +148,22 @@ class RoundOfMany:
         best_merit = torch.full((count,), -torch.inf, dtype=torch.float64)
         best_loss = torch.full((count,), torch.inf, dtype=torch.float64)
         best = {name: part.detach().clone() for name, part in self.layer.named_parameters()}
-        trained = 0
+        stops = torch.tensor([torch.inf] * count if stop_at is None else stop_at).double()
+        trained = torch.zeros(count, dtype=torch.int64)
         for _ in range(options.epochs):
             self._train_epoch(optimizer, generators)
-            trained += 1
+            going = ~(best_merit >= stops)
+            trained += going
             merit, loss = self._evaluate()
             better = (merit > best_merit) | ((merit == best_merit) & (loss <= best_loss))
-            if options.stop_at is not None:
-                better &= best_merit < options.stop_at
+            # What has diverged may still be right by chance.
+            better &= going & loss.isfinite()
             best_merit = torch.where(better, merit, best_merit)
             best_loss = torch.where(better, loss, best_loss)
             for name, part in self.layer.named_parameters():
                 taken = better[self._owner[name]]
                 torch.where(taken, part.detach(), best[name], out=best[name])
-            if options.stop_at is not None and bool((best_merit >= options.stop_at).all()):
+            if bool((best_merit >= stops).all()):
                 break
         with torch.no_grad():
             for name, part in self.layer.named_parameters():
@@ -164,14 +176,13 @@ class RoundOfMany:
         return [
             RoundResult(
                 state.with_values(weight, bias),
-                # No epoch with a finite merit is no merit.
-                float(merit) if np.isfinite(merit) else float("nan"),
+                merit if np.isfinite(merit) else float("nan"),
                 score,
-                trained,
+                epochs,
             )
-            for state, weight, bias, merit, score in zip(
-                self.states, pieces["weight"], pieces["bias"], best_merit.numpy(), scores,
-                strict=True,
+            for state, weight, bias, merit, score, epochs in zip(
+                self.states, pieces["weight"], pieces["bias"], best_merit.tolist(), scores,
+                trained.tolist(), strict=True,
             )
         ]  # fmt: skip
 
@@ -212,10 +223,12 @@ class RoundOfMany:
         merits, losses = [], []
         for x, target in self._validation_parts():
             output = self._run(x)
-            merits.append(self.task.merits(output, target).double().sum(0))
+            merits.append(self.task.points(output, target).double().sum(0))
             losses.append(self.task.losses(output, target).double().sum(0))
         rows = len(self.task.x_validation)
-        return torch.stack(merits).sum(0) / rows, torch.stack(losses).sum(0) / rows
+        # Points are counted before they are divided, so that 99 right of 100 are 0.99 exactly.
+        merit = torch.stack(merits).sum(0) / (rows * self.task.points_per_row)
+        return merit, torch.stack(losses).sum(0) / rows
 
     def _validation_parts(self) -> list[tuple[Tensor, Tensor]]:
         task, count = self.task, len(self.states)
@@ -239,7 +252,9 @@ class RoundOfMany:
                 shaped = output.unflatten(1, (len(self.states), -1))
                 return self.task.losses(shaped, target).sum(1)
 
-            total += unit_sensitivity(self.layer, flat, loss) * len(flat)
+            # One that has diverged has no scores, which is no reason to warn of the others.
+            with np.errstate(invalid="ignore", over="ignore"):
+                total += unit_sensitivity(self.layer, flat, loss) * len(flat)
         total /= len(self.task.x_validation)
         return np.split(total, np.cumsum(self._sizes["bias"])[:-1])
 

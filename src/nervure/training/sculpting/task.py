@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nervure.errors import EngineError
-
-Objective = Literal["bits", "classification", "regression"]
+from nervure.training.options import Task as Objective
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +50,8 @@ class Task:
         Raises
         ------
         EngineError
-            If shapes do not fit, the objective is unknown, or a bit is neither 0 nor 1.
+            If shapes do not fit, the objective is unknown, a class is negative, or a bit is neither
+            0 nor 1.
         """
         if objective not in ("bits", "classification", "regression"):
             raise EngineError(
@@ -73,8 +73,15 @@ class Task:
                 problems.append(f"{name}: expected targets for {objective}, got {wanted.shape}")
             elif len(wanted) != len(rows) or not len(rows):
                 problems.append(f"{name}: expected one target per row, got {len(wanted)} of them")
+            elif objective == "classification" and wanted.min() < 0:
+                problems.append(f"{name}: expected classes from 0 on, got {wanted.min()}")
             elif objective == "bits" and not np.isin(wanted, (0, 1)).all():
                 problems.append(f"{name}: expected bits, 0 or 1, got {np.unique(wanted)[:4]}")
+        if not problems and targets[0].shape[1:] != targets[1].shape[1:]:
+            problems.append(
+                "y, y_validation: expected as many columns, got "
+                f"{targets[0].shape[1]} and {targets[1].shape[1]}"
+            )
         if problems:
             raise EngineError("; ".join(problems))
         return cls(
@@ -101,11 +108,25 @@ class Task:
             ).mean(-1)
         return (output - target).square().mean(-1)
 
-    def merits(self, output: Tensor, target: Tensor) -> Tensor:
-        """Give the merit of each row and network, shape (rows, networks), to be averaged."""
+    @property
+    def points_per_row(self) -> int:
+        """What `points` gives for a row that is all right."""
+        return self.y.shape[1] if self.objective == "bits" else 1
+
+    def points(self, output: Tensor, target: Tensor) -> Tensor:
+        """Give what each row of each network adds to its merit, shape (rows, networks).
+
+        Right bits, 1 for the right class, or 1 less the squared error over the variance of the
+        validation targets, whose mean is R^2.
+
+        Parameters
+        ----------
+        output, target : Tensor
+            As for `losses`.
+        """
         if self.objective == "classification":
             return (output.argmax(-1) == target).float()
         if self.objective == "bits":
-            return ((output > 0) == (target > 0.5)).float().mean(-1)
+            return ((output > 0) == (target > 0.5)).float().sum(-1)
         spread = self.y_validation.var(0, correction=0).clamp_min(1e-12)
         return 1 - ((output - target).square() / spread).mean(-1)
