@@ -112,10 +112,20 @@ def colour_images(
         )
     if (given.image_shape == (28, 28)) != (change is _coloured):
         raise DataError(f"{name}: cannot be made of {given.name} with shape {given.image_shape}")
+    counts = {"train": (train, 1), "validation": (validation, 0), "test": (test, 0)}
+    few = [
+        f"{part}: expected at least {least} rows, got {count}"
+        for part, (count, least) in counts.items()
+        if count is not None and count < least
+    ]
+    if few:
+        raise DataError(f"{name}: " + "; ".join(few))
     rows = np.random.default_rng([seed, 0])
     official = given.official_test
     if official is None:
         raise DataError(f"{given.name}: expected a published test part, got none")
+    if train is None and validation >= np.count_nonzero(~official):
+        raise DataError(f"{name}: {validation:,} rows for validation leave none to train on")
     wanted = None if train is None else train + validation
     learning = _in_proportion(given.y, np.flatnonzero(~official), wanted, rows, name)
     parts = np.split(learning, [validation])
@@ -132,8 +142,8 @@ def _bytes(given: Dataset, rows: Numbers) -> Pixels:
     """Give images as bytes, shape (rows, height, width) or (rows, 3, 32, 32)."""
     assert given.image_shape is not None
     values = np.asarray(given.x[rows]).reshape(-1, *given.image_shape)
-    # Datasets keep pixels in [0, 1] or in [0, 255].
-    scale = 255 if float(values.max(initial=0)) <= 1 else 1
+    # Datasets keep pixels in [0, 1] or in [0, 255]; which, all of them say, not those drawn.
+    scale = 255 if float(np.asarray(given.x).max(initial=0)) <= 1 else 1
     pixels: Pixels = np.rint(values * scale).astype(np.uint8)
     return pixels.transpose(0, 3, 1, 2) if pixels.ndim == 4 else pixels
 

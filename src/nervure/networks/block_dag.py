@@ -218,7 +218,8 @@ class BlockDAG(nn.Module):
         Raises
         ------
         EngineError
-            If an edge is new, or nodes or roles differ.
+            If an edge is new, nodes or roles differ, or no path is left from the input to the
+            output; the network is then as before.
         """
         old = self._topology
         same = (
@@ -232,6 +233,8 @@ class BlockDAG(nn.Module):
                 f"expected edges of {old!r} with the same nodes and roles, got {topology!r}; an "
                 "edge that comes needs blocks that may be gone: build a new BlockDAG"
             )
+        if not topology.live[topology.outputs[0]]:
+            raise EngineError("topology: no path leads from the input to the output")
         kept = torch.from_numpy(positions).to(self.edge_weight.device)
         count = old.num_edges
         state = {} if optimizer is None else optimizer.state.get(self.edge_weight, {})
@@ -266,16 +269,17 @@ def _stages(
     topology: Topology, stages: int | Sequence[int] | NDArray[np.integer]
 ) -> NDArray[np.int64]:
     n = topology.num_nodes
-    if isinstance(stages, int):
+    if isinstance(stages, (int, np.integer)):
         if not 1 <= stages <= n:
             raise EngineError(f"stages: expected 1 to {n}, got {stages}")
         order = np.lexsort((np.arange(n), topology.levels))
         found = np.empty(n, dtype=np.int64)
         found[order] = np.arange(n) * stages // n
     else:
-        found = np.array(stages, dtype=np.int64)
-        if found.shape != (n,) or found.min(initial=0) < 0:
-            raise EngineError(f"stages: expected {n} numbers of at least 0, got {stages!r}")
+        given = np.asarray(stages)
+        if given.shape != (n,) or given.dtype.kind not in "iu" or given.min(initial=0) < 0:
+            raise EngineError(f"stages: expected {n} whole numbers of at least 0, got {stages!r}")
+        found = given.astype(np.int64)
     falling = found[topology.sources] > found[topology.targets]
     if falling.any():
         source, target = topology.edges[np.flatnonzero(falling)[0]]

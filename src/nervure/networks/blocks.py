@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
@@ -123,15 +124,21 @@ class WeightedSum(torch.autograd.Function):
         return total
 
     @staticmethod
+    @once_differentiable  # The weights enter as numbers, which a second pass would not see.
     def backward(
         ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor
     ) -> tuple[Tensor | None, ...]:
         """Give the gradients of the weights and of each x."""
         (gradient,) = gradients
         weight, *x = ctx.saved_tensors  # type: ignore[attr-defined]
-        flat = gradient.reshape(-1)
-        of_weight = torch.stack([torch.dot(part.reshape(-1), flat) for part in x])
-        wanted = ctx.needs_input_grad[1:]  # type: ignore[attr-defined]
+        weight_wanted, *wanted = ctx.needs_input_grad  # type: ignore[attr-defined]
+        of_weight = None
+        if weight_wanted:
+            # In the order in which the gradient lies in memory nothing of that format is copied.
+            order = sorted(range(gradient.ndim), key=gradient.stride, reverse=True)
+            flat = gradient.permute(order).reshape(-1)
+            dots = [torch.dot(part.permute(order).reshape(-1), flat) for part in x]
+            of_weight = torch.stack(dots)
         of_x = [
             gradient * number if needed else None
             for number, needed in zip(weight.tolist(), wanted, strict=True)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from nervure.errors import EngineError
 from nervure.networks import BlockDAG, GraphLayer
 from nervure.rules.rule import Rewiring
-from nervure.rules.trained_layer import core_of
 from nervure.topology import Topology
 
 LAMBDA = 1e-3
@@ -50,7 +49,8 @@ class ResourceTradeoff:
     Parameters
     ----------
     network : BlockDAG, or GraphLayer, or a module whose `core` is one
-        Strengths are |tanh w| of a BlockDAG's edges, and |w| of all others'.
+        Without blocks of nodes in the core. Strengths are |tanh w| of a BlockDAG's edges, and |w|
+        of all others'.
     optimizer : torch.optim.Optimizer
         The one that trains it.
     penalty : float
@@ -123,8 +123,12 @@ class ResourceTradeoff:
         self._optimizer = optimizer
         self._steps = 0
         self.history = EdgeHistory(self._graph.topology)
-        self._hook: Any = self._weight.register_hook(self._with_price)
+        self._hook: Any = None
+        self._attach()
         self._record()
+
+    def _attach(self) -> None:
+        self._hook = self._weight.register_hook(self._with_price)
 
     def _with_price(self, gradient: Tensor) -> Tensor:
         """Add lambda d|s|/dw, s = tanh w or w."""
@@ -147,24 +151,35 @@ class ResourceTradeoff:
         if self._steps == self.prune_at:
             self.detach()
             threshold_(self._graph, self.threshold, self._optimizer)
+        if isinstance(self._graph, GraphLayer):
+            self._graph.project_()
         return Rewiring(before, self._graph.topology)
 
     def _record(self) -> None:
         start = self.history.topology
         strengths = np.zeros(start.num_edges, dtype=np.float32)
         positions = self._graph.topology.edge_positions_in(start)
-        strengths[positions] = edge_strengths(self._graph)
+        # An edge that another rule grew was not there at the start.
+        strengths[positions[positions >= 0]] = edge_strengths(self._graph)[positions >= 0]
         self.history.steps.append(self._steps)
         self.history.strengths.append(strengths)
 
     def detach(self) -> None:
         """Ask no price any more."""
-        self._hook.remove()
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
 
     def state_dict(self) -> dict[str, Any]:
         """Give everything that a resumed run needs besides network and optimizer."""
+        start = self.history.topology
         return {
             "steps": self._steps,
+            "asking": self._hook is not None,
+            "start": {
+                "indptr": torch.from_numpy(start.indptr.copy()),
+                "sources": torch.from_numpy(start.sources.copy()),
+            },
             "recorded": list(self.history.steps),
             "strengths": [torch.from_numpy(s.copy()) for s in self.history.strengths],
         }
@@ -172,15 +187,39 @@ class ResourceTradeoff:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
         self._steps = state["steps"]
-        self.history.steps = list(state["recorded"])
-        self.history.strengths = [s.numpy() for s in state["strengths"]]
-        if self.prune_at is not None and self._steps >= self.prune_at:
-            self.detach()
+        now = self._graph.topology
+        indptr, sources = (state["start"][key].numpy().copy() for key in ("indptr", "sources"))
+        # The network may have been built without the edges that went before it was saved.
+        self.history = EdgeHistory(
+            Topology(now.num_nodes, indptr, sources, now.inputs, now.outputs),
+            list(state["recorded"]),
+            [s.numpy().copy() for s in state["strengths"]],
+        )
+        self.detach()
+        if state["asking"]:
+            self._attach()
 
 
 def wired_part(network: nn.Module) -> BlockDAG | GraphLayer:
-    """Give the part of a network that has the edges: a BlockDAG, or a core."""
-    return network if isinstance(network, BlockDAG) else core_of(network)
+    """Give the part of a network that has the edges: a BlockDAG, or a core.
+
+    Raises
+    ------
+    EngineError
+        If it has none, or its core has blocks of nodes.
+    """
+    kinds = BlockDAG, GraphLayer
+    graph = network if isinstance(network, kinds) else getattr(network, "core", None)
+    if not isinstance(graph, kinds):
+        raise EngineError(
+            "network: expected a BlockDAG, a GraphLayer or a network with one as its core, got "
+            f"{type(network).__name__}"
+        )
+    if isinstance(graph, GraphLayer) and graph.block > 1:
+        raise EngineError(
+            f"network: expected one weight per edge, got a core with blocks of {graph.block} nodes"
+        )
+    return graph
 
 
 def edge_parameter(graph: BlockDAG | GraphLayer) -> nn.Parameter:
