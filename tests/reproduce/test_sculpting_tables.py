@@ -274,8 +274,9 @@ def test_ways_to_cluster_are_tried_on_the_networks_of_the_ledger():
 
 
 def image(part="two-digits", depth=2, *, seed=0, **told):
-    where = {"part": part, "depth": depth, "width": 8, "seed": seed, "threshold": 0.9}
-    return where, {"merit": 0.92, "dense_merit": 0.95, "reached": True, "edges": 8, **told}
+    where = {"part": part, "depth": depth, "width": 8, "seed": seed, "threshold": None}
+    whole = {"merit": 0.92, "dense_merit": 0.95, "threshold": 0.9, "reached": True, "edges": 8}
+    return where, whole | told
 
 
 def divided(*, separate=True):
