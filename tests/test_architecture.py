@@ -15,6 +15,7 @@ ALLOWED = {
     "textual": set(),
     "folders": set(),
     "topology": {"errors", "_core"},
+    "measures": {"errors", "topology"},
     "engine": {"errors", "folders", "_core", "topology"},
     "networks": {"errors", "topology", "engine"},
     "rules": {"errors", "_core", "topology", "engine", "networks"},
@@ -25,7 +26,7 @@ ALLOWED = {
     },
     "estimators": {"errors", "topology", "networks", "rules", "modules", "training"},
     "data": {"errors", "folders", "textual"},
-    "report": {"errors", "topology", "modules", "networks", "training"},
+    "report": {"errors", "topology", "measures", "modules", "networks", "training"},
     "jobs": {
         "errors", "textual", "data", "topology", "engine", "modules", "networks", "rules",
         "training", "baselines", "report",
@@ -42,7 +43,7 @@ ALLOWED = {
         "rules", "training",
     },
 }  # fmt: skip
-WITHOUT_TORCH = ("topology", "data", "errors", "textual", "folders")
+WITHOUT_TORCH = ("topology", "measures", "data", "errors", "textual", "folders")
 
 
 def imports_of(path):

@@ -1,6 +1,6 @@
 """Train neural networks that learn their own wiring."""
 
-from nervure import data, engine, modules, networks, rules, topology, training
+from nervure import data, engine, measures, modules, networks, rules, topology, training
 from nervure.estimators import (
     FreeNetClassifier,
     FreeNetRegressor,
@@ -39,6 +39,7 @@ __all__ = [
     "engine",
     "fit",
     "load_model",
+    "measures",
     "module_statistics",
     "modules",
     "networks",

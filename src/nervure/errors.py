@@ -32,6 +32,10 @@ class DisconnectedError(TopologyError):
     """An input or an output has lost its path through the graph."""
 
 
+class UndefinedMeasureError(TopologyError):
+    """A measure that has no value for this graph."""
+
+
 class EngineError(NervureError, RuntimeError):
     """The engine cannot run what it was given."""
 

@@ -1,5 +1,6 @@
 """Data by name or from a file: loaded, split and encoded."""
 
+from nervure.data.colour_images import COLOUR_IMAGES, ColourImages, colour_images
 from nervure.data.composed import ComposedImages, hierarchical_digits, two_digits
 from nervure.data.dataset import Dataset
 from nervure.data.encoding import ArrayEncoder, TableEncoder
@@ -10,7 +11,9 @@ from nervure.data.stored_encoding import encoder_from_json
 from nervure.data.tables import Column, Table, detect_task, read_table
 
 __all__ = [
+    "COLOUR_IMAGES",
     "ArrayEncoder",
+    "ColourImages",
     "Column",
     "ComposedImages",
     "Dataset",
@@ -20,6 +23,7 @@ __all__ = [
     "Table",
     "TableEncoder",
     "TableSource",
+    "colour_images",
     "detect_task",
     "encoder_from_json",
     "hierarchical_digits",

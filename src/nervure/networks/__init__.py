@@ -1,5 +1,7 @@
 """What runs on a topology: torch modules."""
 
+from nervure.networks.block_dag import BlockDAG
+from nervure.networks.blocks import Block, ConvBlock, Exit, MLPBlock, PooledLinear
 from nervure.networks.freenet import FreeNet
 from nervure.networks.from_module import edge_weights_of_module, topology_of_module
 from nervure.networks.graph_layer import GraphLayer
@@ -11,9 +13,15 @@ from nervure.networks.population import Population
 from nervure.networks.sparse_mlp import SparseMLP
 
 __all__ = [
+    "Block",
+    "BlockDAG",
+    "ConvBlock",
+    "Exit",
     "FreeNet",
     "GraphLayer",
+    "MLPBlock",
     "NeuralModules",
+    "PooledLinear",
     "Population",
     "SparseMLP",
     "count_parameters",

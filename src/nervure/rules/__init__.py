@@ -6,6 +6,13 @@ from nervure.rules.evolutionary import SET, MagnitudePruning, RigL, Static
 from nervure.rules.halving import HalvingSearch
 from nervure.rules.iterative_pruning import EdgePruning, IterativePruning, UnitPruning
 from nervure.rules.repulsion import Repulsion
+from nervure.rules.resource_tradeoff import (
+    EdgeHistory,
+    ResourceTradeoff,
+    edge_strengths,
+    threshold_,
+    thresholded,
+)
 from nervure.rules.rule import Rewiring, Rule
 from nervure.rules.sparse_training import SparseTraining
 from nervure.rules.unit_sensitivity import unit_sensitivity
@@ -14,19 +21,24 @@ __all__ = [
     "SET",
     "CoActivation",
     "CoActivationStatistics",
+    "EdgeHistory",
     "EdgePruning",
     "Evolution",
     "HalvingSearch",
     "IterativePruning",
     "MagnitudePruning",
     "Repulsion",
+    "ResourceTradeoff",
     "Rewiring",
     "RigL",
     "Rule",
     "SparseTraining",
     "Static",
     "UnitPruning",
+    "edge_strengths",
     "evolved",
     "pair_histograms",
+    "threshold_",
+    "thresholded",
     "unit_sensitivity",
 ]

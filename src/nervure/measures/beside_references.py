@@ -1,0 +1,84 @@
+"""A graph beside graphs known from elsewhere, by density and degree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nervure.measures.live_part import live_part
+from nervure.topology import Topology
+
+
+@dataclass(frozen=True)
+class KnownGraph:
+    """Size of a directed graph, such as a connectome, and who counted it.
+
+    Attributes
+    ----------
+    name : str
+    nodes, edges : int
+        Edges join ordered pairs of different nodes: several synapses between two neurons are one.
+    source : str
+        Where both numbers stand; empty for a graph of your own.
+    """
+
+    name: str
+    nodes: int
+    edges: int
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.nodes < 0 or not 0 <= self.edges <= self.nodes * (self.nodes - 1):
+            raise ValueError(
+                f"{self.name}: {self.edges} edges between {self.nodes} nodes are not possible in a "
+                "directed graph without repeated edges and self-loops"
+            )
+
+    @property
+    def density(self) -> float:
+        """Edges by the n (n - 1) that are possible; nan below two nodes."""
+        return self.edges / (self.nodes * (self.nodes - 1)) if self.nodes > 1 else math.nan
+
+    @property
+    def mean_degree(self) -> float:
+        """Edges from or to a node on average: twice the edges by the nodes; nan without nodes."""
+        return 2 * self.edges / self.nodes if self.nodes else math.nan
+
+
+def beside_references(
+    topology: Topology, references: Sequence[KnownGraph], name: str = "this graph"
+) -> list[KnownGraph]:
+    """Put a graph into a list of known graphs, so that like is compared with like.
+
+    Density and degree of all are computed by the same two formulas from nodes and edges, never
+    taken over: authors divide by n^2, n (n - 1) or half of it as they like.
+
+    Parameters
+    ----------
+    topology : Topology
+        Its live part counts.
+    references : sequence of KnownGraph
+        You bring these, each with its source. The paper that makes this comparison
+        (neural-modules, Figure 12) names no figures and cites no connectome, so none are built in.
+    name : str
+
+    Returns
+    -------
+    list of KnownGraph
+        Densest first. A graph without live nodes comes last.
+
+    Notes
+    -----
+    O(nodes + edges). Paper: neural-modules, captions of Figures 9 and 12.
+
+    Examples
+    --------
+    >>> from nervure.topology import complete
+    >>> ring = KnownGraph("ring of ten", 10, 10, "by hand")
+    >>> [(g.name, g.density, g.mean_degree) for g in beside_references(complete(3), [ring])]
+    [('this graph', 1.0, 4.0), ('ring of ten', 0.1111111111111111, 2.0)]
+    """
+    live = live_part(topology)
+    own = KnownGraph(name, live.num_nodes, live.num_edges, "")
+    return sorted((own, *references), key=lambda g: -g.density if g.nodes > 1 else math.inf)

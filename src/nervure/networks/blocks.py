@@ -1,0 +1,159 @@
+"""What stands at the nodes of a DAG of blocks: small networks from feature map to feature map."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+
+class Block(Protocol):
+    """Makes the module of a node, of a reduction or of the entry.
+
+    It is given widths (channels, or features) and a stride, by which each side of a feature map
+    shrinks.
+    """
+
+    def __call__(self, inputs: int, outputs: int, stride: int) -> nn.Module:
+        """Make a module that maps (batch, inputs, ...) to (batch, outputs, ...)."""
+        ...
+
+
+class Exit(Protocol):
+    """Makes the module from the last node to the outputs of the network."""
+
+    def __call__(self, inputs: int, outputs: int) -> nn.Module:
+        """Make a module that maps (batch, inputs, ...) to (batch, outputs)."""
+        ...
+
+
+class ConvBlock(nn.Module):
+    """ReLU, convolution of 3 x 3 and batch normalisation, beside a 1 x 1 convolution of its own.
+
+    BN(conv3x3(relu(x))) + BN(conv1x1(x)), convolutions without bias.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels.
+    stride : int
+
+    Notes
+    -----
+    Paper: connectivity-tradeoff, section 3 and figure 1a; Janik and Nowak 2020, "Neural networks in
+    the shape of graphs", for reductions and the entry, which are the same with another width.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+        self.shortcut_norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, inputs, height, width) to (batch, outputs, height / stride, ...)."""
+        main: Tensor = self.norm(self.conv(functional.relu(x)))
+        main += self.shortcut_norm(self.shortcut(x))
+        return main
+
+
+class MLPBlock(nn.Module):
+    """ReLU, a full layer and batch normalisation, beside a full layer without ReLU.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Features.
+    stride : int
+        Taken for the sake of `Block`; features have no sides.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        del stride
+        self.main = nn.Linear(inputs, outputs, bias=False)
+        self.norm = nn.BatchNorm1d(outputs)
+        self.shortcut = nn.Linear(inputs, outputs, bias=False)
+        self.shortcut_norm = nn.BatchNorm1d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, inputs) to (batch, outputs)."""
+        main: Tensor = self.norm(self.main(functional.relu(x)))
+        main += self.shortcut_norm(self.shortcut(x))
+        return main
+
+
+class PooledLinear(nn.Module):
+    """Mean over the feature map, then a full layer.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, inputs, ...) to (batch, outputs)."""
+        pooled = x.flatten(2).mean(-1) if x.ndim > 2 else x
+        out: Tensor = self.linear(pooled)
+        return out
+
+
+class WeightedSum(torch.autograd.Function):
+    """sum_i w_i x_i of tensors of one shape, one after the other.
+
+    Nothing is stacked and no product is kept: what autograd holds is the x_i themselves, which the
+    network has anyway.
+    """
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, weight: Tensor, *x: Tensor) -> Tensor:
+        """Give the sum for weights of shape (len(x),)."""
+        ctx.save_for_backward(weight, *x)
+        numbers = weight.tolist()
+        total: Tensor = x[0] * numbers[0]
+        for number, part in zip(numbers[1:], x[1:], strict=True):
+            total.add_(part, alpha=number)
+        return total
+
+    @staticmethod
+    @once_differentiable  # The weights enter as numbers, which a second pass would not see.
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """Give the gradients of the weights and of each x."""
+        (gradient,) = gradients
+        weight, *x = ctx.saved_tensors  # type: ignore[attr-defined]
+        weight_wanted, *wanted = ctx.needs_input_grad  # type: ignore[attr-defined]
+        of_weight = None
+        if weight_wanted:
+            # In the order in which the gradient lies in memory nothing of that format is copied.
+            order = sorted(range(gradient.ndim), key=gradient.stride, reverse=True)
+            flat = gradient.permute(order).reshape(-1)
+            dots = [torch.dot(part.permute(order).reshape(-1), flat) for part in x]
+            of_weight = torch.stack(dots)
+        of_x = [
+            gradient * number if needed else None
+            for number, needed in zip(weight.tolist(), wanted, strict=True)
+        ]
+        return of_weight, *of_x
+
+
+def weighted_sum(weight: Tensor, x: list[Tensor]) -> Tensor:
+    """Give sum_i w_i x_i.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (len(x),)
+    x : list of Tensor
+        Of one shape.
+    """
+    total: Tensor = WeightedSum.apply(weight, *x)  # type: ignore[no-untyped-call]
+    return total

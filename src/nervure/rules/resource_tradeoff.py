@@ -1,0 +1,309 @@
+"""`ResourceTradeoff`: a price on every edge, so that training keeps only those that pay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nervure.errors import EngineError
+from nervure.networks import BlockDAG, GraphLayer
+from nervure.rules.rule import Rewiring
+from nervure.topology import Topology
+
+LAMBDA = 1e-3
+THRESHOLD = 0.006
+"""Below it edges may go without loss of accuracy, on all of the paper's datasets."""
+
+
+@dataclass
+class EdgeHistory:
+    """The strengths of all edges of the start over time.
+
+    Attributes
+    ----------
+    topology : Topology
+        The start.
+    steps : list of int
+        Optimizer steps after which strengths were recorded; 0 is the start.
+    strengths : list of ndarray of float32, shape (edges of the start,)
+        Zero where an edge is gone.
+    """
+
+    topology: Topology
+    steps: list[int] = field(default_factory=list)
+    strengths: list[NDArray[np.float32]] = field(default_factory=list)
+
+
+class ResourceTradeoff:
+    """Minimise the loss and lambda times the sum of all edges' strengths.
+
+    The gradient of the price is added to that of the loss whenever there is one: no change to the
+    loss or the training loop is needed. Edges weaker than a threshold are taken out with
+    `threshold_`, by default at the end.
+
+    Parameters
+    ----------
+    network : BlockDAG, or GraphLayer, or a module whose `core` is one
+        Without blocks of nodes in the core. Strengths are |tanh w| of a BlockDAG's edges, and |w|
+        of all others'.
+    optimizer : torch.optim.Optimizer
+        The one that trains it.
+    penalty : float
+        Lambda.
+    threshold : float
+        Strength below which `threshold_` takes edges out.
+    interval : int
+        Steps between records of the strengths, such as an epoch.
+    prune_at : int, optional
+        Step after which the weak edges go and the price is no longer asked; None: never by itself.
+
+    Attributes
+    ----------
+    history : EdgeHistory
+
+    Raises
+    ------
+    EngineError
+        If the network or an option does not fit.
+
+    Notes
+    -----
+    Paper: connectivity-tradeoff, section 3, eq. 1 and 2. With plain gradient descent it is the
+    gradient of the sum of both; with momentum and weight decay too, as the paper trains.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nervure import GraphLayer, Topology
+    >>> from nervure.rules import ResourceTradeoff
+    >>> layer = GraphLayer(Topology.layered([4, 8, 2]))
+    >>> optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    >>> rule = ResourceTradeoff(layer, optimizer, penalty=0.01, interval=5)
+    >>> for _ in range(10):
+    ...     layer(torch.ones(3, 4)).square().mean().backward()
+    ...     optimizer.step()
+    ...     _ = rule.step()
+    ...     optimizer.zero_grad()
+    >>> rule.history.steps
+    [0, 5, 10]
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        penalty: float = LAMBDA,
+        threshold: float = THRESHOLD,
+        interval: int = 1,
+        prune_at: int | None = None,
+    ) -> None:
+        problems = []
+        if not 0 <= penalty < float("inf"):
+            problems.append(f"penalty: expected at least 0, got {penalty}")
+        if not 0 <= threshold < float("inf"):
+            problems.append(f"threshold: expected at least 0, got {threshold}")
+        if interval < 1:
+            problems.append(f"interval: expected at least 1, got {interval}")
+        if prune_at is not None and prune_at < 1:
+            problems.append(f"prune_at: expected at least 1, got {prune_at}")
+        self._graph = wired_part(network)
+        self._weight = edge_parameter(self._graph)
+        if not any(p is self._weight for g in optimizer.param_groups for p in g["params"]):
+            problems.append("optimizer: does not hold the edge weights of this network")
+        if problems:
+            raise EngineError("; ".join(problems))
+        self.penalty, self.threshold = penalty, threshold
+        self.interval, self.prune_at = interval, prune_at
+        self._optimizer = optimizer
+        self._steps = 0
+        self.history = EdgeHistory(self._graph.topology)
+        self._hook: Any = None
+        self._attach()
+        self._record()
+
+    def _attach(self) -> None:
+        self._hook = self._weight.register_hook(self._with_price)
+
+    def _with_price(self, gradient: Tensor) -> Tensor:
+        """Add lambda d|s|/dw, s = tanh w or w."""
+        weight = self._weight.detach()
+        if isinstance(self._graph, BlockDAG):
+            squashed = torch.tanh(weight)
+            return gradient + self.penalty * squashed.sign() * (1 - squashed.square())
+        price = self.penalty * weight.sign()
+        if weight.ndim == 2:
+            # Dense storage: the diagonal holds biases, and absent edges cost nothing.
+            price = price * _mask(self._graph.topology, weight)
+        return gradient + price
+
+    def step(self) -> Rewiring:
+        """Count an optimizer step, record strengths if due, and prune if it is time."""
+        before = self._graph.topology
+        self._steps += 1
+        if self._steps % self.interval == 0:
+            self._record()
+        if self._steps == self.prune_at:
+            self.detach()
+            threshold_(self._graph, self.threshold, self._optimizer)
+        if isinstance(self._graph, GraphLayer):
+            self._graph.project_()
+        return Rewiring(before, self._graph.topology)
+
+    def _record(self) -> None:
+        start = self.history.topology
+        strengths = np.zeros(start.num_edges, dtype=np.float32)
+        positions = self._graph.topology.edge_positions_in(start)
+        # An edge that another rule grew was not there at the start.
+        strengths[positions[positions >= 0]] = edge_strengths(self._graph)[positions >= 0]
+        self.history.steps.append(self._steps)
+        self.history.strengths.append(strengths)
+
+    def detach(self) -> None:
+        """Ask no price any more."""
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give everything that a resumed run needs besides network and optimizer."""
+        start = self.history.topology
+        return {
+            "steps": self._steps,
+            "asking": self._hook is not None,
+            "start": {
+                "indptr": torch.from_numpy(start.indptr.copy()),
+                "sources": torch.from_numpy(start.sources.copy()),
+            },
+            "recorded": list(self.history.steps),
+            "strengths": [torch.from_numpy(s.copy()) for s in self.history.strengths],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
+        self._steps = state["steps"]
+        now = self._graph.topology
+        indptr, sources = (state["start"][key].numpy().copy() for key in ("indptr", "sources"))
+        # The network may have been built without the edges that went before it was saved.
+        self.history = EdgeHistory(
+            Topology(now.num_nodes, indptr, sources, now.inputs, now.outputs),
+            list(state["recorded"]),
+            [s.numpy().copy() for s in state["strengths"]],
+        )
+        self.detach()
+        if state["asking"]:
+            self._attach()
+
+
+def wired_part(network: nn.Module) -> BlockDAG | GraphLayer:
+    """Give the part of a network that has the edges: a BlockDAG, or a core.
+
+    Raises
+    ------
+    EngineError
+        If it has none, or its core has blocks of nodes.
+    """
+    kinds = BlockDAG, GraphLayer
+    graph = network if isinstance(network, kinds) else getattr(network, "core", None)
+    if not isinstance(graph, kinds):
+        raise EngineError(
+            "network: expected a BlockDAG, a GraphLayer or a network with one as its core, got "
+            f"{type(network).__name__}"
+        )
+    if isinstance(graph, GraphLayer) and graph.block > 1:
+        raise EngineError(
+            f"network: expected one weight per edge, got a core with blocks of {graph.block} nodes"
+        )
+    return graph
+
+
+def edge_parameter(graph: BlockDAG | GraphLayer) -> nn.Parameter:
+    """Give the parameter that holds the edges' weights."""
+    return graph.edge_weight if isinstance(graph, BlockDAG) else graph.weight
+
+
+def edge_strengths(network: nn.Module) -> NDArray[np.float32]:
+    """Give |tanh w| of a BlockDAG's edges, or |w| of any other network's, in edge order.
+
+    Parameters
+    ----------
+    network : BlockDAG, or GraphLayer, or a module whose `core` is one
+        Without blocks in the core.
+
+    Returns
+    -------
+    ndarray of float32, shape (edges,)
+    """
+    graph = wired_part(network)
+    if isinstance(graph, BlockDAG):
+        return graph.strengths.astype(np.float32)
+    strengths: NDArray[np.float32] = graph.edge_weight.abs().float().cpu().numpy()
+    return strengths
+
+
+def thresholded(network: nn.Module, threshold: float) -> Topology:
+    """Give what is left of a wiring without weak edges, and without what then leads nowhere.
+
+    Parameters
+    ----------
+    network : BlockDAG, or GraphLayer, or a module whose `core` is one
+    threshold : float
+        Edges of less strength go.
+
+    Returns
+    -------
+    Topology
+
+    Raises
+    ------
+    DisconnectedError
+        If no path from an input to an output is left.
+
+    Notes
+    -----
+    O(nodes + edges). Paper: connectivity-tradeoff, section 3, "pruning the network".
+    """
+    graph = wired_part(network)
+    return graph.topology.keep(edge_strengths(graph) >= threshold).trimmed(require="any")
+
+
+def threshold_(
+    network: nn.Module, threshold: float = THRESHOLD, optimizer: torch.optim.Optimizer | None = None
+) -> Rewiring:
+    """Take weak edges out of a network, and what then leads nowhere.
+
+    Parameters
+    ----------
+    network : BlockDAG, or GraphLayer, or a module whose `core` is one
+    threshold : float
+        Edges of less strength go.
+    optimizer : torch.optim.Optimizer, optional
+        Its state is carried along.
+
+    Returns
+    -------
+    Rewiring
+
+    Raises
+    ------
+    DisconnectedError
+        If no path from an input to an output would be left; the network is then as before.
+    """
+    graph = wired_part(network)
+    before = graph.topology
+    after = thresholded(graph, threshold)
+    graph.rewire_(after, optimizer)
+    return Rewiring(before, after)
+
+
+def _mask(topology: Topology, like: Tensor) -> Tensor:
+    mask = torch.zeros_like(like)
+    targets = torch.from_numpy(topology.targets.astype(np.int64)).to(like.device)
+    sources = torch.from_numpy(topology.sources.astype(np.int64)).to(like.device)
+    mask[targets, sources] = 1
+    return mask

@@ -1,0 +1,34 @@
+import math
+
+import networkx as nx
+import pytest
+
+from nervure.measures import KnownGraph, beside_references, mean_degree
+from nervure.topology import dense_dag, erdos_renyi
+
+from .graphs import cut
+
+
+def test_all_are_measured_alike():
+    topology = erdos_renyi(40, edges=300, seed=0, inputs=range(40), outputs=range(40))
+    graph = nx.DiGraph(topology.edges.tolist())
+    known = KnownGraph("known", 40, 300, "a book")
+    for found in beside_references(topology, [known]):
+        assert found.density == pytest.approx(nx.density(graph))
+        assert found.mean_degree == pytest.approx(mean_degree(topology))
+
+
+def test_densest_first_and_the_dead_last():
+    loose, tight = KnownGraph("loose", 10, 1, "x"), KnownGraph("tight", 3, 6, "y")
+    names = [g.name for g in beside_references(dense_dag(5), [loose, tight], "mine")]
+    assert names == ["tight", "mine", "loose"]
+    dead = beside_references(cut(), [loose])[-1]
+    assert (dead.name, dead.nodes) == ("this graph", 0)
+    assert math.isnan(dead.density)
+    assert math.isnan(dead.mean_degree)
+
+
+@pytest.mark.parametrize("edges", [-1, 7])
+def test_impossible_counts_are_refused(edges):
+    with pytest.raises(ValueError, match=r"three: .* not possible"):
+        KnownGraph("three", 3, edges, "nowhere")
