@@ -25,7 +25,7 @@ from nervure.training.sculpting import (
     sculpt,
     sparsest,
 )
-from nervure.training.sculpting.round_of_many import RoundOfMany, RoundOptions
+from nervure.training.sculpting.round_of_many import RoundOfMany
 from nervure.training.sculpting.state import NetworkState
 
 # After tens of steps of Adam, whose first divide gradients by their own size.
@@ -82,13 +82,7 @@ def _error(
     start = network.core
     theirs = masked_network(start, sizes)
     train_round(theirs, task, options, np.random.default_rng([0, 0]))
-    many = RoundOfMany(
-        [NetworkState.of(start)], [np.array(start.activation)], [0], task,
-        RoundOptions(
-            options.epochs, options.batch_size, options.learning_rate, options.weight_decay,
-            options.noise,
-        ),
-    )  # fmt: skip
+    many = RoundOfMany([NetworkState.of(start)], [np.array(start.activation)], [0], task, options)
     many.train(0, scored=False)
     with torch.no_grad():
         ours, peer = many.layer(task.x_validation), theirs(task.x_validation)

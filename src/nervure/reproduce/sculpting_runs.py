@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,6 @@ from nervure.training.sculpting import (
     sculpt,
     shortest_training,
     sparsest,
-    train_dense,
 )
 
 
@@ -79,12 +78,9 @@ def run(cell: Cell) -> dict[str, Any]:
     }
     if cell["part"] == "structure":
         edges = sculpt(starts, data, replace(options, unit_steps=()), seeds=seeds)
-        dense = train_dense(starts, data, options, seeds=seeds)
         found["kinds"] = {
-            "dense": [
-                _strengths(start.topology, result.state.weight, sizes)
-                for start, result in zip(starts, dense, strict=True)
-            ],
+            # All networks of a start have the dense one in common.
+            "dense": [_strengths_of(cast(Sculpted, grid[0].dense), sizes) for grid in networks],
             "edges": [_strengths_of(sparsest(grid), sizes) for grid in edges],
             "sculpted": [_strengths_of(network, sizes) for network in chosen],
         }

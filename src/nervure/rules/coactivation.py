@@ -150,7 +150,7 @@ class CoActivation:
             problems.append(f"epsilon: expected between 0 and 1, got {epsilon}")
         if interval is not None and interval < 1:
             problems.append(f"interval: expected at least 1, got {interval}")
-        if optimizer is not None and not trains(optimizer, layer):
+        if optimizer is not None and not trains(optimizer, layer.weight):
             problems.append("optimizer: does not hold the weights of this network")
         if problems:
             raise EngineError("; ".join(problems))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nervure.errors import EngineError
 from nervure.rules.halving import HalvingSearch
 from nervure.rules.hidden_units import HiddenUnits
+from nervure.rules.percentile import percentile_with_zeros
 from nervure.rules.rule import Rewiring
 from nervure.rules.trained_layer import core_of, trains
 from nervure.rules.unit_sensitivity import unit_sensitivity
@@ -84,7 +85,7 @@ class IterativePruning:
                 f"network: expected single nodes, got blocks of {layer.block}; build it without "
                 "blocks"
             )
-        if not trains(optimizer, layer):
+        if not trains(optimizer, layer.weight):
             problems.append("optimizer: does not hold the weights of this network")
         if interval < 1:
             problems.append(f"interval: expected at least 1, got {interval}")
@@ -232,10 +233,8 @@ class EdgePruning(IterativePruning):
         return self._edges_of_start or self._start.num_edges
 
     def _prune(self, share: float) -> None:
-        strength = self.layer.edge_weight.abs().cpu().numpy()
-        everyone = np.zeros(self._count())
-        everyone[: len(strength)] = strength
-        self._keep(strength > np.percentile(everyone, 100 * share))
+        strength = self.layer.edge_weight.abs().double().cpu().numpy()
+        self._keep(strength > percentile_with_zeros(strength, self._count(), 100 * share))
 
 
 class UnitPruning(IterativePruning):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nervure.errors import EngineError
 from nervure.networks import BlockDAG, GraphLayer
 from nervure.rules.rule import Rewiring
+from nervure.rules.trained_layer import trains
 from nervure.topology import Topology
 
 LAMBDA = 1e-3
@@ -114,7 +115,7 @@ class ResourceTradeoff:
             problems.append(f"prune_at: expected at least 1, got {prune_at}")
         self._graph = wired_part(network)
         self._weight = edge_parameter(self._graph)
-        if not any(p is self._weight for g in optimizer.param_groups for p in g["params"]):
+        if not trains(optimizer, self._weight):
             problems.append("optimizer: does not hold the edge weights of this network")
         if problems:
             raise EngineError("; ".join(problems))

@@ -142,7 +142,7 @@ class SparseTraining:
         problems = []
         if layer.storage != "sparse":
             problems.append("network: expected sparse storage; compact() gives it")
-        if not trains(optimizer, layer):
+        if not trains(optimizer, layer.weight):
             problems.append("optimizer: does not hold the weights of this network")
         if isinstance(drop, str) and drop not in DROPS:
             problems.append(f"drop: expected {' or '.join(DROPS)} or a callable, got {drop!r}")

@@ -26,6 +26,6 @@ def core_of(network: nn.Module) -> GraphLayer:
     return layer
 
 
-def trains(optimizer: torch.optim.Optimizer, layer: GraphLayer) -> bool:
-    """Whether an optimizer holds the weights of a layer."""
-    return any(p is layer.weight for group in optimizer.param_groups for p in group["params"])
+def trains(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> bool:
+    """Whether an optimizer holds a parameter, such as the weights of a layer."""
+    return any(p is weight for group in optimizer.param_groups for p in group["params"])

@@ -33,7 +33,10 @@ def pruned(starts, _, options, *, seeds):
         first = Round("dense", 0.0, 0.97, True, 8, len(kept), options.epochs)
         limit = options.threshold
         topology = start.topology.keep(kept)
-        networks.append([Sculpted(topology, weight, bias, limit, limit, 0.4, 0.1, (first,))])
+        whole = start.weight.detach().numpy()
+        dense = Sculpted(start.topology, whole, bias, 0.97, limit, None, None, (first,))
+        half = Sculpted(topology, weight, bias, limit, limit, 0.4, 0.1, (first,), dense)
+        networks.append([half])
     return networks
 
 

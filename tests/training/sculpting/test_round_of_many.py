@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nervure.training.sculpting import SculptingOptions, Task, round_of_many
-from nervure.training.sculpting.round_of_many import RoundOfMany, RoundOptions
+from nervure.training.sculpting.round_of_many import RoundOfMany
 from nervure.training.sculpting.state import NetworkState
 
 from .plain import LOSSES, Masked, start_of, task_of, train_round, unit_scores
@@ -30,11 +30,8 @@ def round_of(starts, streams, task, number=0, options=OPTIONS, **kwargs):
         [np.array(start.activation) for start in starts],
         streams,
         task,
-        RoundOptions(
-            options.epochs, options.batch_size, options.learning_rate, options.weight_decay,
-            options.noise,
-        ),
-    )  # fmt: skip
+        options,
+    )
     return many.train(number, **{"scored": True, **kwargs})
 
 

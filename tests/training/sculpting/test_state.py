@@ -6,11 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nervure.training.sculpting.state import NetworkState
-from nervure.training.sculpting.weakest import (
-    percentile_with_zeros,
-    without_weakest_edges,
-    without_weakest_units,
-)
+from nervure.training.sculpting.weakest import without_weakest_edges, without_weakest_units
 
 from .plain import start_of
 
@@ -85,20 +81,6 @@ def test_what_goes_is_what_masks_say(sizes, density, rounds, seed):
             state = without_weakest_edges(state, share, edges)
             masks.prune_edges(share)
         assert_same(state, start, masks)
-
-
-@FEW
-@given(
-    st.lists(st.floats(0, 1e3, width=32), max_size=60),
-    st.integers(0, 60),
-    st.one_of(st.floats(0, 100), st.integers(0, 100).map(float)),
-)
-def test_the_percentile_is_that_of_numpy_to_the_bit(values, more, percent):
-    count = max(1, len(values) + more)
-    everyone = np.zeros(count)
-    everyone[: len(values)] = values
-    found = percentile_with_zeros(np.array(values, dtype=np.float32), count, percent)
-    assert found == np.percentile(everyone, percent)
 
 
 def test_what_equals_the_percentile_goes():

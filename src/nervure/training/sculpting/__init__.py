@@ -1,6 +1,6 @@
 """Sculpting: many networks trained and pruned side by side until their structure is bare."""
 
-from nervure.training.sculpting.epochs import LADDER, shortest_training, train_dense
+from nervure.training.sculpting.epochs import LADDER, shortest_training
 from nervure.training.sculpting.grid import Progress, sculpt
 from nervure.training.sculpting.options import (
     PAPER_EDGE_STEPS,
@@ -23,5 +23,4 @@ __all__ = [
     "sculpt",
     "shortest_training",
     "sparsest",
-    "train_dense",
 ]

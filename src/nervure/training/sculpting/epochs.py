@@ -5,44 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from nervure.networks import GraphLayer
+from nervure.training.sculpting.grid import Grid
 from nervure.training.sculpting.options import SculptingOptions
-from nervure.training.sculpting.round_of_many import RoundOfMany, RoundOptions, RoundResult
-from nervure.training.sculpting.state import NetworkState
 from nervure.training.sculpting.task import Task
 
 LADDER = (10, 15, 20, 30, 40, 60, 80, 120)
 """Numbers of epochs tried one after the other; 120 is the paper's largest (appendix H.2)."""
-
-
-def train_dense(
-    starts: Sequence[GraphLayer], task: Task, options: SculptingOptions, *, seeds: Sequence[int]
-) -> list[RoundResult]:
-    """Train networks as they are, as the first round of `sculpt` does.
-
-    Parameters
-    ----------
-    starts, task, options, seeds
-        As for `sculpt`.
-
-    Returns
-    -------
-    list of RoundResult
-    """
-    settings = RoundOptions(
-        options.epochs, options.batch_size, options.learning_rate, options.weight_decay,
-        options.noise,
-    )  # fmt: skip
-    many = RoundOfMany(
-        [NetworkState.of(start) for start in starts],
-        [np.array(start.activation) for start in starts],
-        seeds,
-        task,
-        settings,
-    )
-    return many.train(0, scored=False)
 
 
 def shortest_training(
@@ -74,7 +43,8 @@ def shortest_training(
     """
     threshold = 1.0 if options.threshold is None else options.threshold
     for epochs in ladder:
-        trained = train_dense(starts, task, replace(options, epochs=epochs), seeds=seeds)
-        if all(result.merit >= threshold for result in trained):
+        grid = Grid(starts, task, replace(options, epochs=epochs), seeds)
+        grid.train_dense()
+        if all(root.rounds[0].merit >= threshold for root in grid.roots):
             return epochs
     return None

@@ -13,7 +13,7 @@ from nervure.training.sculpting.branch import Branch
 from nervure.training.sculpting.checks import check_starts
 from nervure.training.sculpting.options import SculptingOptions
 from nervure.training.sculpting.result import Judged, Sculpted
-from nervure.training.sculpting.round_of_many import RoundOfMany, RoundOptions, RoundResult
+from nervure.training.sculpting.round_of_many import RoundOfMany, RoundResult
 from nervure.training.sculpting.state import NetworkState
 from nervure.training.sculpting.task import Task
 
@@ -106,8 +106,7 @@ def sculpt(
     >>> len(networks), sparsest(networks).topology.num_edges
     (4, 12)
     """
-    check_starts(starts, task, seeds)
-    grid = _Grid(starts, task, options, seeds, on_round)
+    grid = Grid(starts, task, options, seeds, on_round)
     # Before the dense networks are trained there is nothing to give back.
     grid.train_dense()
     try:
@@ -120,7 +119,7 @@ def sculpt(
     return grid.networks(cut_short=[])
 
 
-class _Grid:
+class Grid:
     """All networks of a grid, and which of them still train."""
 
     def __init__(
@@ -129,8 +128,9 @@ class _Grid:
         task: Task,
         options: SculptingOptions,
         seeds: Sequence[int],
-        on_round: Callable[[Progress], None] | None,
+        on_round: Callable[[Progress], None] | None = None,
     ) -> None:
+        check_starts(starts, task, seeds)
         self._begin = time.perf_counter()
         self._starts, self._task, self._options, self._seeds = starts, task, options, seeds
         self._on_round = on_round
@@ -183,12 +183,9 @@ class _Grid:
             [self._activations[trial] for trial, _ in states],
             [self._seeds[trial] for trial, _ in states],
             self._task,
-            RoundOptions(
-                options.epochs, options.batch_size, options.learning_rate, options.weight_decay,
-                options.noise,
-            ),
+            options,
             leak=self._starts[0].leak,
-        )  # fmt: skip
+        )
         results = many.train(
             self._number, scored=scored, stop_at=stop_at if options.stop_early else None
         )

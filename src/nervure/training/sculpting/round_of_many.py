@@ -14,34 +14,11 @@ from torch import Tensor
 from nervure.engine.activations import DEFAULT_LEAK
 from nervure.networks import GraphLayer
 from nervure.rules.unit_sensitivity import unit_sensitivity
+from nervure.training.sculpting.options import SculptingOptions
 from nervure.training.sculpting.state import NetworkState
 from nervure.training.sculpting.task import Task
 
 _LARGEST = 1 << 25  # node values of one evaluation, rows times nodes
-
-
-@dataclass(frozen=True)
-class RoundOptions:
-    """How one round trains.
-
-    Attributes
-    ----------
-    epochs : int
-        At most.
-    batch_size : int
-    learning_rate : float
-        Of Adam, constant.
-    weight_decay : float
-        L2 inside the gradient.
-    noise : float
-        Standard deviation of what is added to training inputs, drawn anew each epoch.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    noise: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +55,8 @@ class RoundOfMany:
     streams : sequence of int
         Which stream of batches and noise each sees; those of one number see the same.
     task : Task
-    options : RoundOptions
+    options : SculptingOptions
+        Of which a round needs what concerns training.
     leak : float
         Of leaky_relu, in all of them.
     """
@@ -89,7 +67,7 @@ class RoundOfMany:
         activations: Sequence[NDArray[np.str_]],
         streams: Sequence[int],
         task: Task,
-        options: RoundOptions,
+        options: SculptingOptions,
         *,
         leak: float = DEFAULT_LEAK,
     ) -> None:
@@ -259,7 +237,7 @@ class RoundOfMany:
         return np.split(total, np.cumsum(self._sizes["bias"])[:-1])
 
 
-def _adam(layer: GraphLayer, options: RoundOptions) -> torch.optim.Optimizer:
+def _adam(layer: GraphLayer, options: SculptingOptions) -> torch.optim.Optimizer:
     fused = "fused" in inspect.signature(torch.optim.Adam).parameters
     return torch.optim.Adam(
         layer.parameters(),
