@@ -31,6 +31,19 @@ def test_dense_dag_is_strictly_lower_triangular(n):
     assert topology.depth == max(n - 1, 0)
 
 
+@pytest.mark.parametrize(("n", "reach"), [(0, 1), (1, 3), (6, 1), (6, 4), (6, 5), (6, 99)])
+def test_dense_dag_of_a_reach_is_a_band(n, reach):
+    dense = dense_dag(n)
+    near = dense.keep(np.diff(dense.edges, axis=1)[:, 0] <= reach)
+    assert dense_dag(n, reach=reach) == near
+
+
+def test_dense_dag_of_a_reach_is_not_as_large_as_all():
+    assert dense_dag(100_000, reach=2).num_edges == 199_997
+    with pytest.raises(TopologyError, match="reach: expected at least 1, got 0"):
+        dense_dag(5, reach=0)
+
+
 def test_dense_dag_takes_roles():
     topology = dense_dag(5, inputs=range(2), outputs=[4, 3])
     assert topology.inputs.tolist() == [0, 1]

@@ -262,3 +262,55 @@ def test_no_epoch_follows_the_last():
         one.epoch()
     other = training(plain())
     assert other.finish().best_epoch == 0
+
+
+def rates(schedule, epochs=5):
+    """Learning rate at the end of each epoch of ten steps."""
+    options = TrainingOptions(epochs=epochs, batch_size=20, learning_rate=0.1, schedule=schedule)
+    made = Training(
+        PlainNetwork(6, 2, nodes=4, seed=0), ROWS, TARGETS, task="classification", options=options
+    )
+    seen = []
+    while not made.done:
+        made.epoch()
+        seen.append(made._optimizer.param_groups[0]["lr"])
+    return seen
+
+
+def test_steps_divide_the_learning_rate_at_eighty_and_ninety_per_cent():
+    np.testing.assert_allclose(rates("steps", 10), [0.1] * 7 + [0.01] + [0.001] * 2)
+    np.testing.assert_allclose(rates("constant"), [0.1] * 5)
+    np.testing.assert_allclose(rates("cosine", 2), [0.05, 0.0], atol=1e-12)
+
+
+def test_batches_are_changed_before_they_are_learned():
+    seen = []
+
+    def nothing_left(x, generator):
+        seen.append((len(x), isinstance(generator, np.random.Generator)))
+        return torch.zeros_like(x)
+
+    network = PlainNetwork(6, 2, nodes=4, seed=0)
+    before = network.hidden.weight.detach().clone()
+    options = TrainingOptions(epochs=1, batch_size=64, momentum=0.0)
+    fit(network, ROWS, TARGETS, task="classification", options=options, augment=nothing_left)
+    # Without input the gradient of the first weights is zero; that of the second ones is not.
+    assert torch.equal(network.hidden.weight, before)
+    assert seen == [(64, True)] * 3 + [(8, True)]
+
+
+def test_a_last_row_alone_joins_the_batch_before_it_where_batches_are_normalised():
+    class Counting(torch.nn.Sequential):
+        def forward(self, x):
+            sizes.append(len(x))
+            return super().forward(x)
+
+    options = TrainingOptions(epochs=1, batch_size=20)
+    x, y = ROWS[:41], TARGETS[:41]
+    for norm, expected in ((torch.nn.BatchNorm1d(6), [20, 21]), (torch.nn.Tanh(), [20, 20, 1])):
+        sizes: list[int] = []
+        fit(
+            Counting(torch.nn.Linear(6, 6), norm, torch.nn.Linear(6, 2)),
+            x, y, task="classification", options=options,
+        )  # fmt: skip
+        assert sizes == expected

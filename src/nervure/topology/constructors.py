@@ -61,9 +61,13 @@ def complete(n: int) -> Topology:
 
 
 def dense_dag(
-    n: int, inputs: npt.ArrayLike | None = None, outputs: npt.ArrayLike | None = None
+    n: int,
+    inputs: npt.ArrayLike | None = None,
+    outputs: npt.ArrayLike | None = None,
+    *,
+    reach: int | None = None,
 ) -> Topology:
-    """Join every node to all nodes with a higher number.
+    """Join every node to all nodes with a higher number, or to the next few of them.
 
     Parameters
     ----------
@@ -71,20 +75,28 @@ def dense_dag(
         Number of nodes, at most 65536 (edges are numbered in int32).
     inputs, outputs : array_like of int, optional
         Roles. By default node 0 is the input and node ``n - 1`` the output.
+    reach : int, optional
+        Greatest difference of the numbers of two nodes that are joined; by default any.
 
     Returns
     -------
     Topology
-        The strictly lower triangular graph with its ``n (n - 1) / 2`` edges.
+        The strictly lower triangular graph with its ``n (n - 1) / 2`` edges, or the band of it
+        below the diagonal.
+
+    Raises
+    ------
+    TopologyError
+        If the graph would have more edges than int32 can number, or the reach is below 1.
 
     Notes
     -----
-    O(n^2), the size of the result.
+    O(n + edges).
 
     References
     ----------
     R. Madhavan and V. Yerram, "Provably high degree polynomial representation learning with
-    FreeNets".
+    FreeNets"; connectivity-tradeoff, appendix D.1, for the reach.
 
     Examples
     --------
@@ -93,11 +105,17 @@ def dense_dag(
     [[0, 1], [0, 2], [1, 2], [0, 3], [1, 3], [2, 3]]
     """
     n = checked_num_nodes(n)
-    count = n * (n - 1) // 2
+    if reach is not None and reach < 1:
+        raise TopologyError(f"reach: expected at least 1, got {reach}")
+    furthest = n if reach is None else min(reach, n)
+    # The first nodes have fewer before them than the reach.
+    short = min(n, furthest)
+    count = short * (short - 1) // 2 + (n - short) * furthest
     check_edge_count(count)
-    row_lengths = np.arange(n, dtype=np.int32)
+    row_lengths = np.minimum(np.arange(n, dtype=np.int32), np.int32(furthest))
     indptr = offsets_of(row_lengths)
-    sources = np.arange(count, dtype=np.int32) - np.repeat(indptr[:-1], row_lengths)
+    first = np.arange(n, dtype=np.int32) - row_lengths
+    sources = np.arange(count, dtype=np.int32) + np.repeat(first - indptr[:-1], row_lengths)
     return build(n, indptr, sources, inputs, outputs)
 
 

@@ -1,5 +1,6 @@
 """Training: the loop, and the run folder that keeps what happened."""
 
+from nervure.training.augmentation import FlipAndCrop
 from nervure.training.evaluation import Evaluation, evaluate, predict_values
 from nervure.training.evolve import Evolved, evolve_until_fixed
 from nervure.training.fit import fit
@@ -8,13 +9,22 @@ from nervure.training.motif_race import Race, Trial, fit_motif_race, race_motif_
 from nervure.training.options import TrainingOptions
 from nervure.training.score import comprehensive_score
 from nervure.training.sparse_rules import SparseOptions
+from nervure.training.thresholds import (
+    THRESHOLDS,
+    ThresholdPoint,
+    highest_threshold,
+    threshold_sweep,
+)
 
 __all__ = [
+    "THRESHOLDS",
     "Evaluation",
     "Evolved",
     "Fitted",
+    "FlipAndCrop",
     "Race",
     "SparseOptions",
+    "ThresholdPoint",
     "Training",
     "TrainingOptions",
     "Trial",
@@ -23,6 +33,8 @@ __all__ = [
     "evolve_until_fixed",
     "fit",
     "fit_motif_race",
+    "highest_threshold",
     "predict_values",
     "race_motif_sizes",
+    "threshold_sweep",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nervure.training.options import Task
-from nervure.training.rows import Rows, dtype_of, evaluation_batches
+from nervure.training.rows import Rows, device_of, dtype_of, evaluation_batches
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,16 @@ class Evaluation:
 
 
 def predict_values(network: nn.Module, x: Rows) -> Tensor:
-    """Run the network on all rows, shape (rows, outputs), without gradients."""
+    """Run the network on all rows, shape (rows, outputs), without gradients; on the CPU."""
     was_training = network.training
+    device = device_of(network)
     network.eval()
     try:
         with torch.no_grad():
-            parts = [network(batch) for batch in evaluation_batches(x, dtype_of(network))]
+            parts = [
+                network(batch.to(device)).cpu()
+                for batch in evaluation_batches(x, dtype_of(network))
+            ]
     finally:
         network.train(was_training)
     return torch.cat(parts)

@@ -10,7 +10,7 @@ from torch import nn
 
 from nervure.rules import Rewiring
 from nervure.training.epoch_watch import Metrics
-from nervure.training.loop import Fitted, RuleMaker, Training
+from nervure.training.loop import Augment, Fitted, RuleMaker, Training
 from nervure.training.options import Task, TrainingOptions
 from nervure.training.rows import Rows
 
@@ -24,6 +24,7 @@ def fit(
     options: TrainingOptions,
     rule: RuleMaker | None = None,
     validation: tuple[Rows, NDArray[Any]] | None = None,
+    augment: Augment | None = None,
     on_epoch: Callable[[Metrics], None] | None = None,
     on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
     until: Callable[[Metrics], bool] | None = None,
@@ -34,7 +35,7 @@ def fit(
     ----------
     network : torch.nn.Module
         Trained in place.
-    x : ndarray or sparse matrix, shape (rows, features)
+    x : ndarray or sparse matrix, shape (rows, features), or ndarray, shape (rows, ...)
         Sparse rows are made dense batch by batch.
     y : ndarray, shape (rows,), or (rows, bits)
         Class indices (int64), targets (float32), or bits, 0 or 1.
@@ -45,6 +46,8 @@ def fit(
         Makes the rule: (network, optimizer) -> Rule.
     validation : (x, y), optional
         Measured after each epoch; also chooses the epoch to keep (`options.keep_best`).
+    augment : callable, optional
+        Changes each batch before it is learned, such as `FlipAndCrop`: (rows, generator) -> rows.
     on_epoch : callable, optional
         Given the metrics of each epoch as it ends.
     on_rewiring : callable, optional
@@ -75,6 +78,7 @@ def fit(
         options=options,
         rule=rule,
         validation=validation,
+        augment=augment,
         on_epoch=on_epoch,
         on_rewiring=on_rewiring,
     )

@@ -19,9 +19,10 @@ from nervure.rules import Rewiring, Rule
 from nervure.training.epoch_watch import EpochWatch, Metrics
 from nervure.training.evaluation import evaluate
 from nervure.training.options import Task, TrainingOptions
-from nervure.training.rows import Rows, dtype_of, rows_to_tensor
+from nervure.training.rows import Rows, device_of, dtype_of, rows_to_tensor
 
 RuleMaker = Callable[[nn.Module, torch.optim.Optimizer], Rule]
+Augment = Callable[[Tensor, np.random.Generator], Tensor]
 
 
 @dataclass
@@ -69,7 +70,7 @@ class Training:
     ----------
     network : torch.nn.Module
         Trained in place.
-    x : ndarray or sparse matrix, shape (rows, features)
+    x : ndarray or sparse matrix, shape (rows, features), or ndarray, shape (rows, ...)
         Sparse rows are made dense batch by batch.
     y : ndarray, shape (rows,), or (rows, bits)
         Class indices (int64), targets (float32), or bits, 0 or 1.
@@ -80,6 +81,8 @@ class Training:
         Makes the rule: (network, optimizer) -> Rule.
     validation : (x, y), optional
         Measured after each epoch; also chooses the epoch to keep (`options.keep_best`).
+    augment : callable, optional
+        Changes each batch before it is learned, such as `FlipAndCrop`: (rows, generator) -> rows.
     on_epoch : callable, optional
         Given the metrics of each epoch as it ends.
     on_rewiring : callable, optional
@@ -118,6 +121,7 @@ class Training:
         options: TrainingOptions,
         rule: RuleMaker | None = None,
         validation: tuple[Rows, NDArray[Any]] | None = None,
+        augment: Augment | None = None,
         on_epoch: Callable[[Metrics], None] | None = None,
         on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
     ) -> None:
@@ -129,23 +133,22 @@ class Training:
         self.task = task
         self.options = options
         self._optimizer = options.make_optimizer(network.parameters())
-        self._scheduler = (
-            torch.optim.lr_scheduler.CosineAnnealingLR(
-                self._optimizer, options.epochs * options.steps_per_epoch(len(y))
-            )
-            if options.schedule == "cosine"
-            else None
-        )
+        self._scheduler = options.make_scheduler(self._optimizer, len(y))
         self._layers = [m for m in network.modules() if isinstance(m, GraphLayer)]
         # Asked before the rule prunes: a network that begins with cycles may lose and regain them.
         self._cyclic = any(not layer.topology.is_acyclic for layer in self._layers)
         self._rule = None if rule is None else rule(network, self._optimizer)
         self._x = x
         self._dtype = dtype_of(network)
-        targets = torch.from_numpy(np.asarray(y))
+        self._device = device_of(network)
+        targets = torch.from_numpy(np.asarray(y)).to(self._device)
         self._targets = targets if task == "classification" else targets.to(self._dtype)
+        # A batch of one has no spread that batch normalisation could divide by.
+        normalised = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
+        self._least_rows = 2 if normalised else 1
         self._generator = np.random.default_rng(options.seed)
         self._validation = validation
+        self._augment = augment
         self._on_epoch = on_epoch
         self._on_rewiring = on_rewiring
         self._fitted = Fitted()
@@ -241,14 +244,18 @@ class Training:
     def _train_epoch(self, epoch: int) -> Metrics:
         watch = EpochWatch(self._layers, cyclic=self._cyclic)
         count = len(self._targets)
-        for rows in _batches(count, self.options.batch_size_for(count), self._generator):
+        size = self.options.batch_size_for(count)
+        for rows in _batches(count, size, self._generator, self._least_rows):
             self._step += 1
             self._take_step(rows, epoch, watch)
             self._rewire(epoch, watch)
         return watch.metrics(epoch, self._fitted.seconds, self._rule)
 
     def _take_step(self, rows: NDArray[np.int64], epoch: int, watch: EpochWatch) -> None:
-        output = self.network(rows_to_tensor(self._x, rows, self._dtype))
+        x = rows_to_tensor(self._x, rows, self._dtype)
+        if self._augment is not None:
+            x = self._augment(x, self._generator)
+        output = self.network(x.to(self._device))
         loss = _loss(output, self._targets[rows], self.task)
         watch.batch(loss.item(), len(rows))
         if not np.isfinite(watch.last_loss):
@@ -294,7 +301,13 @@ def _loss(output: Tensor, target: Tensor, task: Task) -> Tensor:
     return functional.mse_loss(output[:, 0], target)
 
 
-def _batches(count: int, size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def _batches(
+    count: int, size: int, generator: np.random.Generator, least: int
+) -> Iterator[NDArray[np.int64]]:
+    """Go through all rows in random order; a last batch below `least` rows joins the one before."""
     order = generator.permutation(count)
-    for i in range(0, count, size):
-        yield np.sort(order[i : i + size])
+    starts = list(range(0, count, size))
+    if len(starts) > 1 and count - starts[-1] < least:
+        starts.pop()
+    for i, end in zip(starts, [*starts[1:], count], strict=True):
+        yield np.sort(order[i:end])

@@ -13,6 +13,10 @@ from nervure.errors import EngineError
 
 Task = Literal["classification", "regression", "bits"]
 OptimizerName = Literal["sgd", "adam", "adamw"]
+Schedule = Literal["cosine", "steps", "constant"]
+
+# Shares of the training after which "steps" divides the learning rate by ten.
+_MILESTONES = 0.8, 0.9
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,9 @@ class TrainingOptions:
         L2 on everything, inside the gradient (for adamw apart from it), as torch has it.
     optimizer : {"sgd", "adam", "adamw"}
         Adam by Kingma and Ba (2015), AdamW by Loshchilov and Hutter (2019).
-    schedule : {"cosine", "constant"}
-        Cosine falls to zero over the epochs (Loshchilov and Hutter 2017, without restarts).
+    schedule : {"cosine", "steps", "constant"}
+        Cosine falls to zero over the epochs (Loshchilov and Hutter 2017, without restarts); steps
+        divides by ten after 80 % and after 90 % of them (connectivity-tradeoff, appendix A).
     seed : int
         For the order of samples.
     keep_best : bool
@@ -46,7 +51,7 @@ class TrainingOptions:
     learning_rate: float = 0.3
     momentum: float = 0.5
     weight_decay: float = 0.0
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     optimizer: OptimizerName = "sgd"
     seed: int = 0
     keep_best: bool = True
@@ -63,8 +68,8 @@ class TrainingOptions:
             problems.append(f"momentum: expected at least 0 and below 1, got {self.momentum}")
         if not 0 <= self.weight_decay < float("inf"):
             problems.append(f"weight_decay: expected at least 0, got {self.weight_decay}")
-        if self.schedule not in ("cosine", "constant"):
-            problems.append(f"schedule: expected cosine or constant, got {self.schedule!r}")
+        if self.schedule not in ("cosine", "steps", "constant"):
+            problems.append(f"schedule: expected cosine, steps or constant, got {self.schedule!r}")
         if self.optimizer not in ("sgd", "adam", "adamw"):
             problems.append(f"optimizer: expected sgd, adam or adamw, got {self.optimizer!r}")
         if problems:
@@ -81,6 +86,18 @@ class TrainingOptions:
             )
         kind = torch.optim.Adam if self.optimizer == "adam" else torch.optim.AdamW
         return kind(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+
+    def make_scheduler(
+        self, optimizer: torch.optim.Optimizer, rows: int
+    ) -> torch.optim.lr_scheduler.LRScheduler | None:
+        """Make the schedule of these options, to be asked after each step; None if constant."""
+        steps = self.epochs * self.steps_per_epoch(rows)
+        if self.schedule == "cosine":
+            return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        if self.schedule == "steps":
+            milestones = [round(share * steps) for share in _MILESTONES]
+            return torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, 0.1)
+        return None
 
     def batch_size_for(self, rows: int) -> int:
         """Give the batch size, chosen by the number of rows if it is None."""
