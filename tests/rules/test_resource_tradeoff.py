@@ -106,6 +106,29 @@ def test_the_gradient_is_that_of_the_loss_and_the_price(name):
 
 
 @pytest.mark.parametrize("name", MAKERS)
+def test_edges_may_learn_faster_and_nothing_else_does(name):
+    slow, fast = MAKERS[name](), MAKERS[name]()
+    fast.load_state_dict(slow.state_dict())
+    moves = []
+    for rate, network in ((1.0, slow), (4.0, fast)):
+        before = {n: p.detach().clone() for n, p in network.named_parameters()}
+        optimizer = sgd(network)
+        rule = ResourceTradeoff(network, optimizer, penalty=0.3, edge_rate=rate)
+        step(network, optimizer, rule)
+        moves.append({n: p.detach() - before[n] for n, p in network.named_parameters()})
+    changed = [n for n, move in moves[1].items() if not torch.equal(move, moves[0][n])]
+    assert [n.removeprefix("core.") for n in changed] in (["weight"], ["edge_weight"])
+    by_one, by_four = (move[changed[0]] for move in moves)
+    on_edges = torch.ones_like(by_one, dtype=torch.bool)
+    if on_edges.ndim == 2:
+        # Biases are on the diagonal, and there is a place for edges that are absent.
+        targets_by_sources = wired_part(fast).topology.to_scipy().toarray() != 0
+        on_edges = torch.from_numpy(targets_by_sources)
+    torch.testing.assert_close(by_four[on_edges], 4 * by_one[on_edges])
+    assert torch.equal(by_four[~on_edges], by_one[~on_edges])
+
+
+@pytest.mark.parametrize("name", MAKERS)
 def test_the_price_stays_on_after_edges_went(name):
     network = MAKERS[name]()
     optimizer = sgd(network, momentum=0.9)
@@ -465,6 +488,7 @@ def test_after_fit_no_price_is_asked():
         ({"penalty": float("nan")}, "penalty: expected at least 0, got nan"),
         ({"threshold": -0.1}, r"threshold: expected at least 0, got -0\.1"),
         ({"interval": 0}, "interval: expected at least 1, got 0"),
+        ({"edge_rate": 0}, "edge_rate: expected above 0, got 0"),
         ({"prune_at": 0}, "prune_at: expected at least 1, got 0"),
         ({"penalty": -1, "interval": 0}, "penalty: .*; interval: "),
     ],

@@ -60,6 +60,10 @@ class ResourceTradeoff:
         Strength below which `threshold_` takes edges out.
     interval : int
         Steps between records of the strengths, such as an epoch.
+    edge_rate : float
+        Factor on the gradients of the edges' weights, price included: with SGD they learn as at a
+        learning rate so many times higher, but for weight decay. Adam and its like do not care for
+        the scale of gradients.
     prune_at : int, optional
         Step after which the weak edges go and the price is no longer asked; None: never by itself.
 
@@ -102,6 +106,7 @@ class ResourceTradeoff:
         penalty: float = LAMBDA,
         threshold: float = THRESHOLD,
         interval: int = 1,
+        edge_rate: float = 1.0,
         prune_at: int | None = None,
     ) -> None:
         problems = []
@@ -111,6 +116,8 @@ class ResourceTradeoff:
             problems.append(f"threshold: expected at least 0, got {threshold}")
         if interval < 1:
             problems.append(f"interval: expected at least 1, got {interval}")
+        if not 0 < edge_rate < float("inf"):
+            problems.append(f"edge_rate: expected above 0, got {edge_rate}")
         if prune_at is not None and prune_at < 1:
             problems.append(f"prune_at: expected at least 1, got {prune_at}")
         self._graph = wired_part(network)
@@ -121,6 +128,7 @@ class ResourceTradeoff:
             raise EngineError("; ".join(problems))
         self.penalty, self.threshold = penalty, threshold
         self.interval, self.prune_at = interval, prune_at
+        self.edge_rate = edge_rate
         self._optimizer = optimizer
         self._steps = 0
         self.history = EdgeHistory(self._graph.topology)
@@ -136,12 +144,13 @@ class ResourceTradeoff:
         weight = self._weight.detach()
         if isinstance(self._graph, BlockDAG):
             squashed = torch.tanh(weight)
-            return gradient + self.penalty * squashed.sign() * (1 - squashed.square())
-        price = self.penalty * weight.sign()
+            price = self.penalty * squashed.sign() * (1 - squashed.square())
+            return self.edge_rate * (gradient + price)
+        priced = self.edge_rate * (gradient + self.penalty * weight.sign())
         if weight.ndim == 2:
             # Dense storage: the diagonal holds biases, and absent edges cost nothing.
-            price = price * _mask(self._graph.topology, weight)
-        return gradient + price
+            return torch.where(_mask(self._graph.topology, weight), priced, gradient)
+        return priced
 
     def step(self) -> Rewiring:
         """Count an optimizer step, record strengths if due, and prune if it is time."""
@@ -303,8 +312,8 @@ def threshold_(
 
 
 def _mask(topology: Topology, like: Tensor) -> Tensor:
-    mask = torch.zeros_like(like)
+    mask = torch.zeros_like(like, dtype=torch.bool)
     targets = torch.from_numpy(topology.targets.astype(np.int64)).to(like.device)
     sources = torch.from_numpy(topology.sources.astype(np.int64)).to(like.device)
-    mask[targets, sources] = 1
+    mask[targets, sources] = True
     return mask

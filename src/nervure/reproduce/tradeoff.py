@@ -1,0 +1,339 @@
+"""The experiments of connectivity-tradeoff: what is run, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nervure.data import COLOUR_IMAGES, ColourImages, colour_images
+from nervure.errors import EngineError
+from nervure.measures import edge_dynamics
+from nervure.networks import BlockDAG, count_parameters, fitted_channels
+from nervure.reproduce.ledger import Cell, Ledger
+from nervure.rules import ResourceTradeoff
+from nervure.topology import Topology, dense_dag
+from nervure.training import (
+    THRESHOLDS,
+    Fitted,
+    FlipAndCrop,
+    TrainingOptions,
+    evaluate,
+    fit,
+    threshold_sweep,
+)
+from nervure.training.checkpoint import save_model
+from nervure.training.loop import RuleMaker
+
+EXPERIMENT = "tradeoff"
+CLASSES = 10
+# Another initialisation than that of the network whose wiring is trained again.
+_AGAIN = 1000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all cells have in common; what is given here is the paper's.
+
+    Attributes
+    ----------
+    nodes, stages, channels, entry_stride : int
+        Of the complete DAG of convolutional nodes.
+    train, test : int, optional
+        Rows of the training and the test part; None for all.
+    epochs, batch_size : int
+    learning_rate, momentum, weight_decay : float
+        Of SGD; the rate is divided by ten after 80 % and 90 % of the epochs.
+    augment : bool
+        Whether images are mirrored and shifted by up to four pixels at random.
+    penalty : float
+        Lambda, the price of an edge.
+    edge_rate : float
+        How many times faster than all other weights those of the edges learn.
+    threshold : float
+        Strength below which edges go in the end.
+    """
+
+    nodes: int = 60
+    stages: int = 3
+    channels: int = 11
+    entry_stride: int = 1
+    train: int | None = None
+    test: int | None = None
+    epochs: int = 100
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    augment: bool = True
+    penalty: float = 1e-3
+    edge_rate: float = 1.0
+    threshold: float = 0.006
+
+
+def wiring_cells(
+    datasets: Sequence[str], seeds: Sequence[int], settings: Settings, *, reach: int | None = None
+) -> list[dict[str, Any]]:
+    """List the networks that learn a wiring, those of a seed together.
+
+    Parameters
+    ----------
+    datasets : sequence of str
+        Among `COLOUR_IMAGES`.
+    seeds : sequence of int
+    settings : Settings
+    reach : int, optional
+        Greatest distance of joined nodes in the graph to start from; the complete DAG if None.
+
+    Raises
+    ------
+    EngineError
+        If a dataset is not one of the paper's.
+    """
+    unknown = [name for name in datasets if name not in COLOUR_IMAGES]
+    if unknown:
+        raise EngineError(f"data: expected among {', '.join(COLOUR_IMAGES)}, got {unknown[0]}")
+    return [
+        {"kind": "wiring", "data": data, "seed": seed, "reach": reach, **asdict(settings)}
+        for seed in seeds
+        for data in datasets
+    ]
+
+
+def retraining_cells(wirings: Sequence[Cell], *, fit_channels: bool) -> list[dict[str, Any]]:
+    """List the trainings from scratch of wirings that have been learned.
+
+    Parameters
+    ----------
+    wirings : sequence of mapping
+        From `wiring_cells`.
+    fit_channels : bool
+        Whether channels are chosen such that there are as many parameters as in the complete DAG,
+        or stay as they were.
+    """
+    channels = "fitted" if fit_channels else "same"
+    return [{**cell, "kind": "retraining", "widths": channels} for cell in wirings]
+
+
+def run(cell: Cell, ledger: Path, models: Path) -> dict[str, Any]:
+    """Compute one cell.
+
+    Parameters
+    ----------
+    cell : mapping
+        From `wiring_cells` or `retraining_cells`.
+    ledger : Path
+        Of the ledger in which a retraining finds its wiring.
+    models : Path
+        Folder in which thresholded networks are left as ``NAME.safetensors``.
+
+    Returns
+    -------
+    dict
+        As `learn_wiring` or `retrain` gives it.
+    """
+    if cell["kind"] == "wiring":
+        return learn_wiring(cell, models)
+    learned = ledger_wiring(cell, ledger)
+    return retrain(cell, learned)
+
+
+def learn_wiring(cell: Cell, models: Path) -> dict[str, Any]:
+    """Train the complete DAG under the price, and sweep over thresholds.
+
+    Returns
+    -------
+    dict
+        parameters, accuracy (test, of all edges), epoch_seconds (median), train_loss (of each
+        epoch); points (of each threshold: threshold, edges, nodes, parameters, accuracy); edges
+        (those left at the threshold of the settings, as positions in the start; none if no path is
+        left); strengths (records x edges of the start, after each epoch, rounded), and dynamics
+        (A to D of Table 4).
+    """
+    data = _data(cell["data"], cell["train"], cell["test"])
+    x, _, x_test = _standardised(cell["data"], cell["train"], cell["test"])
+    start = starting_graph(cell)
+    network = _network(cell, start, cell["channels"], cell["seed"])
+    parameters = count_parameters(network)
+    rules: list[ResourceTradeoff] = []
+
+    def rule(graph: torch.nn.Module, optimizer: torch.optim.Optimizer) -> ResourceTradeoff:
+        interval = options_of(cell).steps_per_epoch(len(x))
+        rules.append(
+            ResourceTradeoff(
+                graph, optimizer, penalty=cell["penalty"], edge_rate=cell["edge_rate"],
+                interval=interval,
+            )
+        )  # fmt: skip
+        return rules[0]
+
+    fitted = _fit(cell, network, x, data.y_train, rule)
+    whole = evaluate(network, x_test, data.y_test, "classification")
+    thresholds = sorted({*THRESHOLDS, cell["threshold"]})
+    points = threshold_sweep(network, thresholds, x_test, data.y_test)
+    strengths = np.stack(rules[0].history.strengths)
+    chosen = points[thresholds.index(cell["threshold"])]
+    kept = chosen.topology
+    edges = [] if kept is None else kept.edge_positions_in(start).tolist()
+    retained = np.zeros(start.num_edges, dtype=bool)
+    retained[edges] = True
+    if kept is not None:
+        network.rewire_(kept)
+        save_model(models / f"{name_of(cell)}.safetensors", network, metadata={"cell": dict(cell)})
+    return {
+        "parameters": parameters,
+        "accuracy": 1 - whole.error,
+        "train_loss": [metrics["train_loss"] for metrics in fitted.history],
+        "epoch_seconds": epoch_seconds(fitted),
+        "points": [
+            {
+                "threshold": point.threshold,
+                "edges": point.edges,
+                "nodes": point.nodes,
+                "parameters": point.parameters,
+                "accuracy": None if point.topology is None else 1 - point.error,
+            }
+            for point in points
+        ],
+        "edges": edges,
+        "strengths": [[float(f"{s:.4g}") for s in row] for row in strengths.tolist()],
+        # The start is no epoch.
+        "dynamics": _plain(asdict(edge_dynamics(strengths[1:], cell["threshold"],
+                                                retained=retained))),
+    }  # fmt: skip
+
+
+def retrain(cell: Cell, learned: Topology) -> dict[str, Any]:
+    """Train a wiring again, from another initialisation and without a price.
+
+    Returns
+    -------
+    dict
+        accuracy (test), channels, parameters, epoch_seconds (median) and train_loss.
+    """
+    data = _data(cell["data"], cell["train"], cell["test"])
+    x, _, x_test = _standardised(cell["data"], cell["train"], cell["test"])
+    seed = cell["seed"] + _AGAIN
+    network = _network(cell, learned, cell["channels"], seed)
+    if cell["widths"] == "fitted":
+        # As many as the complete DAG has, also where the start was sparser.
+        budget = _network(cell, dense_dag(cell["nodes"]), cell["channels"], 0).num_parameters
+        network = network.renewed(channels=fitted_channels(network, budget), seed=seed)
+        network.to(_device())
+    fitted = _fit({**cell, "seed": seed}, network, x, data.y_train, None)
+    return {
+        "accuracy": 1 - evaluate(network, x_test, data.y_test, "classification").error,
+        "channels": network.channels,
+        "parameters": network.num_parameters,
+        "epoch_seconds": epoch_seconds(fitted),
+        "train_loss": [metrics["train_loss"] for metrics in fitted.history],
+    }
+
+
+def starting_graph(cell: Cell) -> Topology:
+    """Give the graph that a cell begins with."""
+    return dense_dag(cell["nodes"], reach=cell["reach"])
+
+
+def stages_of(cell: Cell) -> NDArray[np.int64]:
+    """Give the stage of each node, shape (nodes,)."""
+    return np.arange(cell["nodes"]) * cell["stages"] // cell["nodes"]
+
+
+def wiring_of(cell: Cell, result: dict[str, Any]) -> Topology:
+    """Give the wiring that a cell has learned, over all nodes of its start."""
+    start = starting_graph(cell)
+    mask = np.zeros(start.num_edges, dtype=bool)
+    mask[result["edges"]] = True
+    return start.keep(mask)
+
+
+def ledger_wiring(cell: Cell, ledger: Path) -> Topology:
+    """Look up the wiring that a retraining begins with.
+
+    Raises
+    ------
+    EngineError
+        If it is not in the ledger, or nothing was left of it.
+    """
+    wiring = {k: v for k, v in cell.items() if k != "widths"} | {"kind": "wiring"}
+    result = Ledger(ledger).get(EXPERIMENT, wiring)
+    if result is None or not result["edges"]:
+        raise EngineError(f"{ledger}: no wiring was learned yet for {name_of(wiring)}")
+    return wiring_of(wiring, result)
+
+
+def options_of(cell: Cell) -> TrainingOptions:
+    """Give the training options of a cell."""
+    return TrainingOptions(
+        epochs=cell["epochs"],
+        batch_size=cell["batch_size"],
+        learning_rate=cell["learning_rate"],
+        momentum=cell["momentum"],
+        weight_decay=cell["weight_decay"],
+        schedule="steps",
+        seed=cell["seed"],
+        keep_best=False,
+    )
+
+
+def epoch_seconds(fitted: Fitted) -> float:
+    """Give the median time of an epoch's steps."""
+    return float(np.median([metrics["train_seconds"] for metrics in fitted.history]))
+
+
+def name_of(cell: Cell) -> str:
+    """Give the name of a cell's model file; cells of one folder do not share one."""
+    reach = "" if cell["reach"] is None else f"-reach{cell['reach']}"
+    size = f"{cell['nodes']}nodes-{cell['channels']}channels-{cell['epochs']}epochs"
+    return f"{cell['data']}-{cell['seed']}{reach}-{size}-{cell['penalty']:g}"
+
+
+def _network(cell: Cell, topology: Topology, channels: int, seed: int) -> BlockDAG:
+    network = BlockDAG(
+        topology, stages_of(cell), channels, outputs=CLASSES, entry_stride=cell["entry_stride"],
+        seed=seed,
+    )  # fmt: skip
+    return network.to(_device())
+
+
+def _fit(
+    cell: Cell,
+    network: BlockDAG,
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    rule: RuleMaker | None,
+) -> Fitted:
+    return fit(
+        network, x, y, task="classification", options=options_of(cell), rule=rule,
+        augment=FlipAndCrop() if cell["augment"] else None,
+    )  # fmt: skip
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@lru_cache(maxsize=1)
+def _data(name: str, train: int | None, test: int | None) -> ColourImages:
+    # The same images for all seeds, which are those of weights and order alone.
+    return colour_images(name, train=train, test=test, seed=0)
+
+
+@lru_cache(maxsize=1)
+def _standardised(
+    name: str, train: int | None, test: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    return _data(name, train, test).standardised()
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in values.items()}
+
+
