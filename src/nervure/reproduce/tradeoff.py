@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nervure.data import COLOUR_IMAGES, ColourImages, colour_images
+from nervure.data import COLOUR_IMAGES, colour_images
 from nervure.errors import EngineError
 from nervure.measures import edge_dynamics
 from nervure.networks import BlockDAG, count_parameters, fitted_channels
@@ -47,6 +47,8 @@ class Settings:
         Of the complete DAG of convolutional nodes.
     train, test : int, optional
         Rows of the training and the test part; None for all.
+    side : int
+        Of the images, a divisor of 32: pixels are averaged if it is less.
     epochs, batch_size : int
     learning_rate, momentum, weight_decay : float
         Of SGD; the rate is divided by ten after 80 % and 90 % of the epochs.
@@ -66,6 +68,7 @@ class Settings:
     entry_stride: int = 1
     train: int | None = None
     test: int | None = None
+    side: int = 32
     epochs: int = 100
     batch_size: int = 128
     learning_rate: float = 0.1
@@ -156,8 +159,7 @@ def learn_wiring(cell: Cell, models: Path) -> dict[str, Any]:
         left); strengths (records x edges of the start, after each epoch, rounded), and dynamics
         (A to D of Table 4).
     """
-    data = _data(cell["data"], cell["train"], cell["test"])
-    x, _, x_test = _standardised(cell["data"], cell["train"], cell["test"])
+    x, y, x_test, y_test = _data(cell["data"], cell["train"], cell["test"], cell["side"])
     start = starting_graph(cell)
     network = _network(cell, start, cell["channels"], cell["seed"])
     parameters = count_parameters(network)
@@ -173,10 +175,10 @@ def learn_wiring(cell: Cell, models: Path) -> dict[str, Any]:
         )  # fmt: skip
         return rules[0]
 
-    fitted = _fit(cell, network, x, data.y_train, rule)
-    whole = evaluate(network, x_test, data.y_test, "classification")
+    fitted = _fit(cell, network, x, y, rule)
+    whole = evaluate(network, x_test, y_test, "classification")
     thresholds = sorted({*THRESHOLDS, cell["threshold"]})
-    points = threshold_sweep(network, thresholds, x_test, data.y_test)
+    points = threshold_sweep(network, thresholds, x_test, y_test)
     strengths = np.stack(rules[0].history.strengths)
     chosen = points[thresholds.index(cell["threshold"])]
     kept = chosen.topology
@@ -217,8 +219,7 @@ def retrain(cell: Cell, learned: Topology) -> dict[str, Any]:
     dict
         accuracy (test), channels, parameters, epoch_seconds (median) and train_loss.
     """
-    data = _data(cell["data"], cell["train"], cell["test"])
-    x, _, x_test = _standardised(cell["data"], cell["train"], cell["test"])
+    x, y, x_test, y_test = _data(cell["data"], cell["train"], cell["test"], cell["side"])
     seed = cell["seed"] + _AGAIN
     network = _network(cell, learned, cell["channels"], seed)
     if cell["widths"] == "fitted":
@@ -226,9 +227,9 @@ def retrain(cell: Cell, learned: Topology) -> dict[str, Any]:
         budget = _network(cell, dense_dag(cell["nodes"]), cell["channels"], 0).num_parameters
         network = network.renewed(channels=fitted_channels(network, budget), seed=seed)
         network.to(_device())
-    fitted = _fit({**cell, "seed": seed}, network, x, data.y_train, None)
+    fitted = _fit({**cell, "seed": seed}, network, x, y, None)
     return {
-        "accuracy": 1 - evaluate(network, x_test, data.y_test, "classification").error,
+        "accuracy": 1 - evaluate(network, x_test, y_test, "classification").error,
         "channels": network.channels,
         "parameters": network.num_parameters,
         "epoch_seconds": epoch_seconds(fitted),
@@ -320,17 +321,27 @@ def _device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+Images = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
 @lru_cache(maxsize=1)
-def _data(name: str, train: int | None, test: int | None) -> ColourImages:
+def _data(
+    name: str, train: int | None, test: int | None, side: int
+) -> tuple[Images, Labels, Images, Labels]:
+    """Give training and test images, standardised, and their classes."""
     # The same images for all seeds, which are those of weights and order alone.
-    return colour_images(name, train=train, test=test, seed=0)
+    data = colour_images(name, train=train, test=test, seed=0)
+    x, _, x_test = data.standardised()
+    return _reduced(x, side), data.y_train, _reduced(x_test, side), data.y_test
 
 
-@lru_cache(maxsize=1)
-def _standardised(
-    name: str, train: int | None, test: int | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    return _data(name, train, test).standardised()
+def _reduced(x: Images, side: int) -> Images:
+    """Average squares of pixels, so that images have a given side."""
+    if x.shape[-1] % side:
+        raise EngineError(f"side: expected a divisor of {x.shape[-1]}, got {side}")
+    squares = x.reshape(*x.shape[:2], side, x.shape[-1] // side, side, -1)
+    return squares.mean(axis=(3, 5), dtype=np.float32)
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
