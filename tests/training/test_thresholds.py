@@ -91,5 +91,5 @@ def test_the_highest_threshold_is_the_last_before_error_rises():
     assert highest_threshold(points(errors), 0.1, tolerance=0.06).threshold == 0.07
     cut = {0.01: 0.1, 0.02: float("nan"), 0.03: 0.1}
     assert highest_threshold(points(cut), 0.1).threshold == 0.01
-    with pytest.raises(EngineError, match="already the lowest threshold costs more than 0.005"):
+    with pytest.raises(EngineError, match=r"already the lowest threshold costs more than 0\.005"):
         highest_threshold(points({0.01: 0.3}), 0.1)

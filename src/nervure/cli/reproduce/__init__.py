@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nervure.cli.reproduce import freenets, motif_set, polynomials, sculpting
+from nervure.cli.reproduce import freenets, motif_set, polynomials, sculpting, tradeoff
 
 app = typer.Typer(help="Run a paper's experiments, its figures beside ours.", no_args_is_help=True)
 
@@ -12,5 +12,6 @@ app.command("freenets")(freenets.reproduce_freenets)
 app.command("polynomials")(polynomials.reproduce_polynomials)
 app.command("motif-set")(motif_set.reproduce_motif_set)
 app.command("sculpting")(sculpting.reproduce_sculpting)
+app.command("tradeoff")(tradeoff.reproduce_tradeoff)
 
 __all__ = ["app"]

@@ -16,9 +16,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nervure.cli.reproduce.shared import cell_progress, plain
+from nervure.cli.reproduce.shared import cell_progress
 from nervure.errors import NervureError
 from nervure.reproduce import Ledger, cells, freenets, freenets_figures, freenets_tables
+from nervure.reproduce.plain import plain
 
 
 def reproduce_freenets(

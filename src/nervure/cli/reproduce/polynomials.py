@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from nervure.cli.reproduce.shared import plain
 from nervure.data.polynomials import SAMPLES
 from nervure.engine.activations import ActivationName
 from nervure.jobs import polynomials
+from nervure.reproduce.plain import plain
 
 
 def reproduce_polynomials(

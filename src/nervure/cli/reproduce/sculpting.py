@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from nervure.cli.reproduce.sculpting_printing import print_tables
-from nervure.cli.reproduce.shared import cell_progress, plain
+from nervure.cli.reproduce.shared import cell_progress
 from nervure.reproduce import (
     Ledger,
     cells,
@@ -24,6 +24,7 @@ from nervure.reproduce import (
     sculpting_report,
     sculpting_runs,
 )
+from nervure.reproduce.plain import plain
 
 
 def reproduce_sculpting(

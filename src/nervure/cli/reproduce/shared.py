@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -19,10 +16,3 @@ def cell_progress() -> Progress:
         TextColumn("{task.fields[last]}"),
         console=Console(stderr=True),
     )
-
-
-def plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Put null where a number is not finite, which JSON cannot say."""
-    return {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()
-    }
