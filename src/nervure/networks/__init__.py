@@ -10,6 +10,7 @@ from nervure.networks.blocks import (
     register_block,
     register_exit,
 )
+from nervure.networks.fitted_channels import fitted_channels
 from nervure.networks.freenet import FreeNet
 from nervure.networks.from_module import edge_weights_of_module, topology_of_module
 from nervure.networks.graph_layer import GraphLayer
@@ -35,6 +36,7 @@ __all__ = [
     "count_parameters",
     "edge_weights_of_module",
     "exact_polynomial",
+    "fitted_channels",
     "neurons_needed",
     "node_topology",
     "node_values",

@@ -149,6 +149,11 @@ class BlockDAG(nn.Module):
         return self._topology
 
     @property
+    def design(self) -> Design:
+        """What does not depend on the edges: stages, widths, and what stands where."""
+        return self._design
+
+    @property
     def stages(self) -> NDArray[np.int64]:
         """Stage of each node, shape (nodes,)."""
         return self._design.stages
@@ -261,6 +266,31 @@ class BlockDAG(nn.Module):
         network = copy.deepcopy(self)
         network.rewire_(self.topology.trimmed())
         return network
+
+    def renewed(self, *, channels: int | None = None, seed: int | None = None) -> BlockDAG:
+        """Make a network of the same wiring with weights as at the start, all edges equal.
+
+        Parameters
+        ----------
+        channels : int, optional
+            Width of the first stage; as it is by default.
+        seed : int, optional
+            As for `BlockDAG`.
+
+        Returns
+        -------
+        BlockDAG
+            In the place and precision of this one.
+
+        See Also
+        --------
+        fitted_channels : How many channels a number of parameters allows.
+        """
+        arguments = self._design.arguments()
+        if channels is not None:
+            arguments["channels"] = channels
+        network = BlockDAG(self._topology, **arguments, recompute=self.recompute, seed=seed)
+        return network.to(self.edge_weight.device, self.edge_weight.dtype)
 
     def rewire_(
         self, topology: Topology, optimizer: torch.optim.Optimizer | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import nn
 
 from nervure.errors import EngineError
 from nervure.networks.blocks import BLOCKS, EXITS, Block, Exit
+from nervure.networks.parameters import count_parameters
 from nervure.topology import Topology
 
 Stages = int | Sequence[int] | NDArray[np.integer]
@@ -173,6 +175,10 @@ class Design:
         last = int(self.stages[topology.outputs[0]])
         return EXITS.get(self.exit_, "exit_")(self.width(last), self.outputs)
 
+    def arguments(self) -> dict[str, Any]:
+        """Give the arguments of a `BlockDAG` that this was made of, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def config(self) -> dict[str, Any]:
         """Give the arguments as JSON.
 
@@ -196,6 +202,15 @@ class Design:
             },
             "exit_": EXITS.name_of(self.exit_, "exit_"),
         }
+
+
+def num_parameters(topology: Topology, design: Design) -> int:
+    """Count the parameters of a `BlockDAG`; no memory is taken for any of them."""
+    kinds = Counter(part for _, part in design.blocks(topology))
+    kinds.update(part for _, part in design.reductions(topology))
+    with torch.device("meta"):
+        blocks = sum(count * count_parameters(design.make(part)) for part, count in kinds.items())
+        return topology.num_edges + blocks + count_parameters(design.make_exit(topology))
 
 
 def state_shapes(topology: Topology, design: Design) -> Iterator[dict[str, tuple[int, ...]]]:

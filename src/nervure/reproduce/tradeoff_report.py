@@ -144,11 +144,12 @@ def _column(dynamics: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
 
 
 def _row_to_json(one: Row) -> dict[str, Any]:
-    return plain(
+    values: dict[str, Any] = plain(
         {
             "name": one.name,
-            "ours": {data: list(pair) for data, pair in one.ours.items()},
-            "paper": {data: list(pair) for data, pair in one.paper.items()},
+            "ours": one.ours,
+            "paper": one.paper,
             "rank_correlation": one.rank_correlation,
         }
     )
+    return values

@@ -70,7 +70,7 @@ def reproduce_tradeoff(
     again, it goes on where it was.
     """
     settings = tradeoff.QUICK if quick else tradeoff.Settings()
-    given = {"epochs": epochs, "train": train, "test": test}
+    given: dict[str, Any] = {"epochs": epochs, "train": train, "test": test}
     settings = replace(settings, **{k: v for k, v in given.items() if v is not None})
     count = seeds or (_QUICK_SEEDS if quick else _PAPER_SEEDS)
     ledger = Ledger(out / "ledger.sqlite")
