@@ -3,7 +3,7 @@ import math
 import networkx as nx
 import pytest
 
-from nervure.measures import KnownGraph, beside_references, mean_degree
+from nervure.measures import CONNECTOMES, KnownGraph, beside_references, mean_degree
 from nervure.topology import dense_dag, erdos_renyi
 
 from .graphs import cut
@@ -32,3 +32,12 @@ def test_densest_first_and_the_dead_last():
 def test_impossible_counts_are_refused(edges):
     with pytest.raises(ValueError, match=r"three: .* not possible"):
         KnownGraph("three", 3, edges, "nowhere")
+
+
+def test_published_connectomes_have_the_density_that_their_sources_print():
+    by_name = {graph.name: graph for graph in CONNECTOMES}
+    assert by_name["macaque, cortical areas"].density == pytest.approx(0.66, abs=0.005)
+    # The mean in- and out-degree of 7.9 that goes with these counts.
+    assert by_name["C. elegans, neurons"].mean_degree / 2 == pytest.approx(7.90, abs=0.005)
+    assert all(graph.source for graph in CONNECTOMES)
+    assert len(beside_references(dense_dag(5))) == len(CONNECTOMES) + 1

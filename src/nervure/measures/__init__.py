@@ -6,7 +6,7 @@ that is not empty but for which a measure makes no sense raises `nervure.errors.
 UndefinedMeasureError`; `characterise` writes nan there. Nothing here needs torch.
 """
 
-from nervure.measures.beside_references import KnownGraph, beside_references
+from nervure.measures.beside_references import CONNECTOMES, KnownGraph, beside_references
 from nervure.measures.communicability import ln_communicability
 from nervure.measures.cuts import edge_connectivity
 from nervure.measures.degrees import DegreeMoments, degree_moments, mean_degree
@@ -41,6 +41,7 @@ from nervure.measures.structure import (
 from nervure.measures.table import DEFAULT, MEASURES, MeasureTable, characterise
 
 __all__ = [
+    "CONNECTOMES",
     "DEFAULT",
     "MEASURES",
     "DegreeMoments",

@@ -46,8 +46,29 @@ class KnownGraph:
         return 2 * self.edges / self.nodes if self.nodes else math.nan
 
 
+CONNECTOMES = (
+    KnownGraph(
+        "C. elegans, neurons", 297, 2345,
+        "White et al. 1986, Phil. Trans. R. Soc. B 314:1-340, as compiled by Watts and Strogatz "
+        "1998, Nature 393:440-442 (celegansneural, networkrepository.com)",
+    ),
+    KnownGraph(
+        "C. elegans, frontal neurons", 131, 764,
+        "Kaiser and Hilgetag 2006, PLoS Comput. Biol. 2:e95 (Celegans131, biological-networks.org)",
+    ),
+    KnownGraph(
+        "macaque, cortical areas", 29, 536,
+        "Markov et al. 2014, Cereb. Cortex 24:17-36: the subgraph of the 29 areas with injections, "
+        "66 % of its 812 possible edges",
+    ),
+)  # fmt: skip
+"""Neurons and cortical areas with their directed connections, to put a learned graph beside."""
+
+
 def beside_references(
-    topology: Topology, references: Sequence[KnownGraph], name: str = "this graph"
+    topology: Topology,
+    references: Sequence[KnownGraph] = CONNECTOMES,
+    name: str = "this graph",
 ) -> list[KnownGraph]:
     """Put a graph into a list of known graphs, so that like is compared with like.
 
@@ -59,8 +80,8 @@ def beside_references(
     topology : Topology
         Its live part counts.
     references : sequence of KnownGraph
-        You bring these, each with its source. The paper that makes this comparison
-        (neural-modules, Figure 12) names no figures and cites no connectome, so none are built in.
+        Each with its source. The paper that makes this comparison (neural-modules, Figures 9 and
+        12) names no figures and cites no connectome; `CONNECTOMES` is our choice.
     name : str
 
     Returns

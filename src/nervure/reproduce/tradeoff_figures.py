@@ -18,6 +18,7 @@ from nervure.measures import (
     edge_overlap_matrix,
     embedding,
     similarity,
+    standardised,
 )
 from nervure.report import (
     embedding_scatter,
@@ -187,9 +188,9 @@ def _embedding(chosen: Found) -> Figure | None:
                 seen.add(left)
                 topologies.append(left)
                 groups.append(cell["data"])
-    if len(topologies) < 4:
-        return None
     table = _measured(topologies, chosen[0][0])
+    if len(topologies) < 4 or not standardised(table, "mean").shape[1]:
+        return None
     try:
         return embedding_scatter(embedding(table, 0, missing="mean"), groups, method="UMAP")
     except MissingDependencyError:
