@@ -71,6 +71,12 @@ def test_the_full_configuration_is_the_papers():
     assert np.bincount(tradeoff.stages_of(cell)).tolist() == [20, 20, 20]
     assert (settings.penalty, settings.threshold, settings.edge_rate) == (1e-3, 0.006, 1)
     assert (settings.epochs, settings.batch_size, settings.learning_rate) == (100, 128, 0.1)
+    parts = tradeoff.accounting(settings)
+    assert parts.pop("all") == sum(parts.values()) == 863_300
+    assert parts == {
+        "input block": 374, "59 other nodes": 513_106, "60 reductions": 347_600,
+        "output block": 450, "1,770 edges": 1_770,
+    }  # fmt: skip
     options = tradeoff.options_of(cell)
     assert (options.momentum, options.weight_decay, options.schedule) == (0.9, 1e-4, "steps")
 

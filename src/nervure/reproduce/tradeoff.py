@@ -295,6 +295,23 @@ def is_wired(ledger: Ledger, cell: Cell) -> bool:
     return result is not None and bool(result["edges"])
 
 
+def accounting(settings: Settings) -> dict[str, int]:
+    """Count the parameters of the complete DAG, part by part; the paper prints 863.3k in all."""
+    network = BlockDAG(
+        dense_dag(settings.nodes), settings.stages, settings.channels, outputs=CLASSES, seed=0
+    )
+    blocks = count_parameters(network.blocks)
+    entry = count_parameters(network.blocks["0"])
+    return {
+        "input block": entry,
+        f"{settings.nodes - 1} other nodes": blocks - entry,
+        f"{len(network.reductions)} reductions": count_parameters(network.reductions),
+        "output block": count_parameters(network.exit),
+        f"{network.topology.num_edges:,} edges": network.edge_weight.numel(),
+        "all": network.num_parameters,
+    }
+
+
 def options_of(cell: Cell) -> TrainingOptions:
     """Give the training options of a cell."""
     return TrainingOptions(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nervure.reproduce.plain import plain
+from nervure.reproduce.tradeoff import Settings, accounting
 from nervure.reproduce.tradeoff_paper import DYNAMICS, EPOCH_SECONDS
 from nervure.reproduce.tradeoff_tables import (
     Accuracies,
@@ -37,8 +38,10 @@ class Report:
 
     Attributes
     ----------
+    papers_parameters : mapping of str to int
+        Of the complete DAG in the paper's setting, part by part.
     parameters : int
-        Of the complete DAG, 0 if there is none.
+        Of the complete DAG that was trained, 0 if there is none.
     cut : int
         Networks of which the threshold left no path.
     characteristics : list of Row
@@ -55,6 +58,7 @@ class Report:
         Figures 6b and 7.
     """
 
+    papers_parameters: Mapping[str, int]
     parameters: int
     cut: int
     characteristics: list[Row]
@@ -87,6 +91,7 @@ def report_of(found: Found) -> Report:
     table = characteristics(found) if chosen else None
     dynamics = [dict(result["dynamics"]) for _, result in chosen]
     return Report(
+        papers_parameters=accounting(Settings()),
         parameters=max((int(result["parameters"]) for _, result in learned), default=0),
         cut=sum(not result["edges"] for _, result in learned),
         characteristics=[] if table is None else characteristic_rows(found, table),
@@ -105,6 +110,7 @@ def to_json(report: Report) -> dict[str, Any]:
     """Give the tables as JSON values, not numbers as None."""
     alike = report.likeness
     return {
+        "papers_parameters": dict(report.papers_parameters),
         "parameters": report.parameters,
         "cut": report.cut,
         "characteristics": [_row_to_json(one) for one in report.characteristics],

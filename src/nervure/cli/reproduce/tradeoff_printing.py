@@ -38,8 +38,15 @@ _TIMES = {"full": "complete DAG", "same": "trained again", "fitted": "again, cha
 
 def print_report(console: Console, report: Report) -> None:
     """Print what there is."""
-    if report.parameters:
-        console.print(f"parameters of the complete DAG: {report.parameters:,}", highlight=False)
+    parts = dict(report.papers_parameters)
+    total = parts.pop("all")
+    console.print(
+        f"parameters of the paper's complete DAG: {total:,} (the paper: 863.3k) = "
+        + " + ".join(f"{count:,} ({part})" for part, count in parts.items()),
+        highlight=False,
+    )
+    if report.parameters not in (0, total):
+        console.print(f"of the one trained here: {report.parameters:,}", highlight=False)
     if report.cut:
         console.print(
             f"of {report.cut} networks the threshold left no path; they are not in the tables",
