@@ -114,6 +114,8 @@ def reproduce_tradeoff(
 
 
 def _run(ledger: Ledger, models: Path, jobs: int, wanted: Sequence[Mapping[str, Any]]) -> None:
+    if not wanted:  # No threshold left a wiring that could be trained again.
+        return
     with cell_progress() as bars:
         task = bars.add_task(
             "wirings" if wanted[0]["kind"] == "wiring" else "trained again",
