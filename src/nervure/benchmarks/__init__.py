@@ -7,6 +7,7 @@ benchmark that needs it runs.
 from __future__ import annotations
 
 from nervure.benchmarks import (
+    block_dag,
     blocks,
     dag_sweep,
     equilibrium,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         freenet_step,
         set_scale,
         sculpt_grid,
+        block_dag,
     )
 }
 

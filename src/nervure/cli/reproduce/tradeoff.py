@@ -66,8 +66,8 @@ def reproduce_tradeoff(
     """Reproduce the performance-resources trade-off: Tables 1 to 5 and Figures 2 to 8.
 
     The full configuration is the paper's (60 nodes, 100 epochs of all images, ten seeds for each of
-    five datasets) and takes days on a GPU. Results are kept cell by cell: stopped and started
-    again, it goes on where it was.
+    five datasets): more than a week, at its seconds per epoch. Results are kept cell by cell;
+    stopped and started again, it goes on where it was.
     """
     settings = tradeoff.QUICK if quick else tradeoff.Settings()
     given: dict[str, Any] = {"epochs": epochs, "train": train, "test": test}
