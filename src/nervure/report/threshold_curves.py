@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from nervure.report.module_colours import module_colour
-from nervure.report.style import FAINT, INK, new_figure, title
+from nervure.report.style import FAINT, INK, PAPER, new_figure, title
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*")
 
@@ -74,7 +74,8 @@ def threshold_curves(
         if chosen is not None:
             ax.axvline(chosen, color=FAINT, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1)
             ax.annotate(f"{chosen:g}", (chosen, 0.0), (4, 4), xycoords=("data", "axes fraction"),
-                        textcoords="offset points", va="bottom", fontsize=9, color=INK)  # fmt: skip
+                        textcoords="offset points", va="bottom", fontsize=9, color=INK,
+                        bbox={"facecolor": PAPER, "linewidth": 0, "pad": 1})  # fmt: skip
     handles, labels = left.get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False,

@@ -174,7 +174,7 @@ def _against_first_epoch(chosen: Found, first: Sequence[FirstEpoch]) -> dict[str
 def _embedding(chosen: Found) -> Figure | None:
     """Embed the graphs of every threshold up to the chosen one."""
     topologies, groups = [], []
-    for cell, result in chosen:
+    for cell, result in sorted(chosen, key=lambda pair: COLOUR_IMAGES.index(pair[0]["data"])):
         start, last = starting_graph(cell), np.asarray(result["strengths"][-1])
         seen = set()
         for point in result["points"]:
