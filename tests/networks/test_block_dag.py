@@ -148,7 +148,8 @@ def test_what_is_dead_has_no_modules_and_changes_nothing(dag):
     assert set(network.reductions) == jumps
     kept = [a in live and b in live for a, b in topology.edges.tolist()]
     bare = BlockDAG(topology.keep(kept), stages, channels=2, node=MLPBlock, seed=0).double()
-    state = network.state_dict()
+    wiring = {k: v for k, v in bare.state_dict().items() if k.startswith("topology.")}
+    state = network.state_dict() | wiring
     state["edge_weight"] = state["edge_weight"][torch.tensor(kept, dtype=torch.bool)]
     bare.load_state_dict(state)
     x = rows_for(conv=False)
@@ -422,8 +423,8 @@ def test_blocks_of_ones_own():
     ]  # fmt: skip
     assert network(torch.randn(2, 4)).shape == (2, 5)
     asked.clear()
-    BlockDAG(Topology.dense_dag(2), [0, 1], channels=2, node=maker("node"))
-    assert asked == [("node", 3, 2, 1), ("node", 4, 4, 1), ("node", 2, 4, 2)]
+    BlockDAG(Topology.dense_dag(2), [0, 1], channels=2, node=maker("node"), entry_stride=5)
+    assert asked == [("node", 3, 2, 5), ("node", 4, 4, 1), ("node", 2, 4, 2)]
 
 
 def test_a_single_node_may_be_input_and_output():
@@ -463,6 +464,22 @@ CHAIN = Topology.from_edges([(0, 1), (1, 2)], 3, inputs=[0], outputs=[2])
         (CHAIN, {"edge_start": 1}, "edge_start: expected between -1 and 1, got 1"),
         (CHAIN, {"edge_start": float("nan")}, "edge_start: expected between -1 and 1, got nan"),
         (CHAIN, {"channels": 0, "growth": 0}, "channels: .*; growth: "),
+        (CHAIN, {"inputs": 0}, "inputs: expected at least 1, got 0"),
+        (CHAIN, {"outputs": 0}, "outputs: expected at least 1, got 0"),
+        (CHAIN, {"growth": 2**31}, "growth: expected less than 2147483648, got 2147483648"),
+        (CHAIN, {"entry_stride": 0}, "entry_stride: expected at least 1, got 0"),
+        (CHAIN, {"image_shape": (4,)}, r"image_shape: expected \(height, width\) or .* got \(4,\)"),
+        (CHAIN, {"image_shape": (4, 4, 3, 1)}, "image_shape: expected"),
+        (CHAIN, {"image_shape": (4, 0)}, "image_shape: expected"),
+        (CHAIN, {"image_shape": (4, 4), "inputs": 3}, "inputs: expected 1, the colours of image_"),
+        (CHAIN, {"image_shape": (4, 4, 2), "inputs": 3}, "inputs: expected 2, the colours"),
+        (CHAIN, {"stages": [0, 0, 31]}, "grow by 2 with each stage are too many in stage 31"),
+        (CHAIN, {"stages": [0, 0, 2**31], "growth": 2**30}, "are too many in stage"),
+        (CHAIN, {"stages": np.array([0, 0, 2**64 - 1], np.uint64)}, "stages: expected 3 whole"),
+        (CHAIN, {"node": "cnv"}, "node: expected a callable or one of conv, mlp, got 'cnv'; make"),
+        (CHAIN, {"reduce": "x"}, "reduce: expected a callable .*register_block"),
+        (CHAIN, {"entry": 3}, "entry: expected a callable"),
+        (CHAIN, {"exit_": "x"}, "exit_: expected a callable or one of pooled_linear, .*_exit"),
         (CHAIN, {"stages": 0}, "stages: expected 1 to 3, got 0"),
         (CHAIN, {"stages": 4}, "stages: expected 1 to 3, got 4"),
         (CHAIN, {"stages": [0, 1]}, r"stages: expected 3 whole numbers of at least 0, got \[0, 1"),

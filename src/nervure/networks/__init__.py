@@ -1,7 +1,15 @@
 """What runs on a topology: torch modules."""
 
 from nervure.networks.block_dag import BlockDAG
-from nervure.networks.blocks import Block, ConvBlock, Exit, MLPBlock, PooledLinear
+from nervure.networks.blocks import (
+    Block,
+    ConvBlock,
+    Exit,
+    MLPBlock,
+    PooledLinear,
+    register_block,
+    register_exit,
+)
 from nervure.networks.freenet import FreeNet
 from nervure.networks.from_module import edge_weights_of_module, topology_of_module
 from nervure.networks.graph_layer import GraphLayer
@@ -30,6 +38,8 @@ __all__ = [
     "neurons_needed",
     "node_topology",
     "node_values",
+    "register_block",
+    "register_exit",
     "single_nodes",
     "topology_of_module",
 ]

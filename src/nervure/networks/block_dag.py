@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nervure.errors import EngineError
-from nervure.networks.blocks import Block, ConvBlock, Exit, PooledLinear, weighted_sum
-from nervure.networks.parameters import replace_values
+from nervure.errors import EngineError, ModelFileError
+from nervure.networks import stored_topology
+from nervure.networks.block_design import Design, Part, Stages
+from nervure.networks.block_schedule import Given, Schedule
+from nervure.networks.blocks import Block, Exit, weighted_sum
+from nervure.networks.image_layout import channels_last, rows_as_images
+from nervure.networks.parameters import count_parameters, replace_values
+from nervure.networks.recomputing import recomputed
 from nervure.topology import Topology
 
 EDGE_START = 0.5
-_Part = tuple[int, int]  # what a node gives, as its number and the stage that it is for
 
 
 class BlockDAG(nn.Module):
@@ -38,18 +45,30 @@ class BlockDAG(nn.Module):
         along an edge they must not fall.
     channels : int
         Width of the first stage.
-    inputs : int
-        Channels (or features) of the data.
+    inputs : int, optional
+        Channels (or features) of the data; 3, or the colours of `image_shape`.
     outputs : int
-    node, reduce, entry : callable (inputs, outputs, stride) -> Module
+    node, reduce, entry : str or callable (inputs, outputs, stride) -> Module
         What stands at a node, at a reduction and at the input node; `reduce` and `entry` are made
-        by `node` if not given.
-    exit_ : callable (inputs, outputs) -> Module
-        What follows the output node.
+        by `node` if not given. "conv" (`ConvBlock`), "mlp" (`MLPBlock`), a name that
+        `register_block` made known, or a callable, which must be one that pickles if the network
+        is to.
+    exit_ : str or callable (inputs, outputs) -> Module
+        What follows the output node: "pooled_linear" (`PooledLinear`), a name that `register_exit`
+        made known, or a callable.
     growth : int
         Factor by which widths grow with a stage, and sides shrink.
     edge_start : float
         tanh of all weights at the start; they are all equal, so that no wiring is preferred.
+    entry_stride : int
+        Factor by which the input block shrinks the sides.
+    image_shape : tuple of int, optional
+        (height, width) or (height, width, colours): the network then takes rows of that many flat
+        pixels too, in this order.
+    recompute : bool
+        Whether in training only what nodes and reductions give is held, and what is inside of them
+        computed again in the backward pass. Values, gradients and the statistics of normalisations
+        are the same; hooks of blocks run twice.
     seed : int, optional
         For the weights of the blocks. None takes torch's default generator.
 
@@ -65,6 +84,12 @@ class BlockDAG(nn.Module):
 
     Notes
     -----
+    ``state_dict()`` carries the topology. ``load_state_dict`` rebuilds it, over the same nodes and
+    roles: blocks that are missing are made anew, and those that nothing needs go. An optimizer
+    hears of neither; make it after loading.
+
+    Feature maps are in torch's channels_last format, in which convolutions are faster on a CPU.
+
     Paper: connectivity-tradeoff, section 3. Its network is ``BlockDAG(dense_dag(60), stages=3,
     channels=11)``: 863,300 parameters, to the last one what the paper gives (863.3k), with the
     input block as the first of the 60 nodes and the weights of the edges counted.
@@ -85,54 +110,77 @@ class BlockDAG(nn.Module):
     def __init__(
         self,
         topology: Topology,
-        stages: int | Sequence[int] | NDArray[np.integer] = 1,
+        stages: Stages = 1,
         channels: int = 11,
         *,
-        inputs: int = 3,
+        inputs: int | None = None,
         outputs: int = 10,
-        node: Block = ConvBlock,
-        reduce: Block | None = None,
-        entry: Block | None = None,
-        exit_: Exit = PooledLinear,
+        node: str | Block = "conv",
+        reduce: str | Block | None = None,
+        entry: str | Block | None = None,
+        exit_: str | Exit = "pooled_linear",
         growth: int = 2,
         edge_start: float = EDGE_START,
+        entry_stride: int = 1,
+        image_shape: Sequence[int] | None = None,
+        recompute: bool = False,
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        _check(topology, channels, growth, edge_start)
-        self._topology = topology
-        self.channels, self.growth = channels, growth
-        self.stages = _stages(topology, stages)
+        if not -1 < edge_start < 1:
+            raise EngineError(f"edge_start: expected between -1 and 1, got {edge_start}")
+        self._design = Design.checked(
+            topology, stages, channels, inputs=inputs, outputs=outputs, growth=growth,
+            entry_stride=entry_stride, image_shape=image_shape, node=node, reduce=reduce,
+            entry=entry, exit_=exit_,
+        )  # fmt: skip
+        self.recompute = bool(recompute)
+        self.edge_weight = nn.Parameter(torch.full((topology.num_edges,), math.atanh(edge_start)))
+        self.blocks, self.reductions = nn.ModuleDict(), nn.ModuleDict()
         with torch.random.fork_rng(enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            live = topology.live
-            first = int(topology.inputs[0])
-            self.blocks = nn.ModuleDict()
-            for i in np.flatnonzero(live):
-                width = self.width(int(self.stages[i]))
-                self.blocks[str(i)] = (
-                    (entry or node)(inputs, width, 1) if i == first else node(width, width, 1)
-                )
-            self.reductions = nn.ModuleDict()
-            for source, stage in sorted(self._jumps()):
-                at = int(self.stages[source])
-                self.reductions[f"{source}-{stage}"] = (reduce or node)(
-                    self.width(at), self.width(stage), growth ** (stage - at)
-                )
-            last = int(topology.outputs[0])
-            self.exit = exit_(self.width(int(self.stages[last])), outputs)
-        self.edge_weight = nn.Parameter(torch.full((topology.num_edges,), math.atanh(edge_start)))
-        self._schedule_passes()
+            self._take_wiring(topology)
+            self.exit = self._design.make_exit(topology)
 
     @property
     def topology(self) -> Topology:
         """What is wired."""
         return self._topology
 
+    @property
+    def stages(self) -> NDArray[np.int64]:
+        """Stage of each node, shape (nodes,)."""
+        return self._design.stages
+
+    @property
+    def channels(self) -> int:
+        """Width of the first stage."""
+        return self._design.channels
+
+    @property
+    def growth(self) -> int:
+        """Factor by which widths grow with a stage."""
+        return self._design.growth
+
     def width(self, stage: int) -> int:
         """Channels of a stage."""
-        return self.channels * int(self.growth**stage)
+        return self._design.width(stage)
+
+    def config(self) -> dict[str, Any]:
+        """Arguments that build a network of the same shape; the rest is in its state dict.
+
+        Raises
+        ------
+        EngineError
+            If a block or the exit was not given by name and none is registered for it.
+        """
+        return {**self._design.config(), "recompute": self.recompute}
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases of what is live, and one weight per edge."""
+        return count_parameters(self)
 
     @property
     def strengths(self) -> NDArray[np.float64]:
@@ -142,61 +190,77 @@ class BlockDAG(nn.Module):
         )
         return strengths
 
-    def _jumps(self) -> set[tuple[int, int]]:
-        """Give (source, later stage) of all live edges that lead into a later stage."""
-        t, live = self._topology, self._topology.live
-        sources, targets = t.sources, t.targets
-        chosen = live[sources] & live[targets] & (self.stages[sources] < self.stages[targets])
-        pairs = zip(sources[chosen].tolist(), self.stages[targets[chosen]].tolist(), strict=True)
-        return set(pairs)
+    def _take_wiring(self, topology: Topology) -> list[nn.Module]:
+        """Make what a wiring needs and has not, and give what it does not need any more."""
+        self._topology = topology
+        self._schedule = Schedule.of(topology, self.stages)
+        gone = self._refill(self.blocks, self._design.blocks(topology))
+        return gone + self._refill(self.reductions, self._design.reductions(topology))
 
-    def _schedule_passes(self) -> None:
-        """Work out who reads what, and when it is read last."""
-        t, live = self._topology, self._topology.live
-        order = np.lexsort((np.arange(t.num_nodes), t.levels))
-        self._order = [int(i) for i in order if live[i]]
-        self._reads: dict[int, tuple[Tensor, list[_Part]]] = {}
-        last_reader: dict[_Part, int] = {}
-        for i in self._order:
-            row = np.arange(t.indptr[i], t.indptr[i + 1])
-            row = row[live[t.sources[row]]]
-            parts = [(int(source), int(self.stages[i])) for source in t.sources[row]]
-            self._reads[i] = torch.from_numpy(row.astype(np.int64)), parts
-            last_reader.update(dict.fromkeys(parts, i))
-        self._done_with: dict[int, list[_Part]] = {i: [] for i in self._order}
-        self._reduced: dict[int, list[int]] = {i: [] for i in self._order}
-        self._read_as_is = dict.fromkeys(self._order, False)
-        for (source, stage), reader in last_reader.items():
-            self._done_with[reader].append((source, stage))
-            if stage > self.stages[source]:
-                self._reduced[source].append(stage)
-            else:
-                self._read_as_is[source] = True
+    def _refill(self, modules: nn.ModuleDict, parts: Iterable[tuple[str, Part]]) -> list[nn.Module]:
+        present = dict(modules.items())
+        modules.clear()
+        for key, part in parts:
+            module = present.pop(key, None)
+            modules[key] = self._design.make(part) if module is None else module
+        return list(present.values())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, inputs, ...) to (batch, outputs).
+        """Map a batch to (batch, outputs).
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, inputs, ...)
+            Or (batch, pixels) if there is an `image_shape`.
+
+        Returns
+        -------
+        Tensor, shape (batch, outputs)
+
+        Raises
+        ------
+        EngineError
+            If there are not as many pixels as an image of that shape has.
 
         Notes
         -----
         What a node gives is reduced at once for all stages that read it, and let go when its last
         reader is done. So without gradients only what is still to be read is in memory.
         """
+        if x.ndim == 2 and self._design.image_shape is not None:
+            x = rows_as_images(x, self._design.image_shape)
+        x = channels_last(x)
+        call = recomputed if self.recompute and torch.is_grad_enabled() else _called
         weight = torch.tanh(self.edge_weight)
-        maps: dict[_Part, Tensor] = {}
-        for i in self._order:
-            edges, parts = self._reads[i]
-            if parts:
-                x = weighted_sum(weight[edges.to(weight.device)], [maps[part] for part in parts])
-            x = self.blocks[str(i)](x)
-            if self._read_as_is[i]:
+        plan = self._schedule
+        maps: dict[Given, Tensor] = {}
+        for i in plan.order:
+            edges, given = plan.reads[i]
+            block = self.blocks[str(i)]
+            if given:
+                factors = weight[edges.to(weight.device)]
+                # The last node's map is in `maps` if anybody reads it.
+                del x
+                x = call(partial(_of_sum, block), block, factors, *[maps[part] for part in given])
+            else:
+                # A single channel is in all formats at once, and the block's choice is open.
+                x = channels_last(call(block, block, x))
+            if plan.read_as_is[i]:
                 maps[i, int(self.stages[i])] = x
-            for stage in self._reduced[i]:
-                maps[i, stage] = self.reductions[f"{i}-{stage}"](x)
-            for part in self._done_with[i]:
+            for stage in plan.reduced[i]:
+                reduction = self.reductions[f"{i}-{stage}"]
+                maps[i, stage] = call(reduction, reduction, x)
+            for part in plan.done_with[i]:
                 del maps[part]
         # All live nodes lead to the output, so it is the last.
         out: Tensor = self.exit(x)
         return out
+
+    def compact(self) -> BlockDAG:
+        """Give a copy for prediction, without edges that lead nowhere; the outputs are equal."""
+        network = copy.deepcopy(self)
+        network.rewire_(self.topology.trimmed())
+        return network
 
     def rewire_(
         self, topology: Topology, optimizer: torch.optim.Optimizer | None = None
@@ -222,13 +286,9 @@ class BlockDAG(nn.Module):
             output; the network is then as before.
         """
         old = self._topology
-        same = (
-            topology.num_nodes == old.num_nodes
-            and np.array_equal(topology.inputs, old.inputs)
-            and np.array_equal(topology.outputs, old.outputs)
-        )
-        positions = topology.edge_positions_in(old) if same else np.array([-1])
-        if not same or (positions < 0).any():
+        alike = _alike(topology, old)
+        positions = topology.edge_positions_in(old) if alike else np.array([-1])
+        if not alike or (positions < 0).any():
             raise EngineError(
                 f"expected edges of {old!r} with the same nodes and roles, got {topology!r}; an "
                 "edge that comes needs blocks that may be gone: build a new BlockDAG"
@@ -243,17 +303,90 @@ class BlockDAG(nn.Module):
                 state[key] = value[kept]
         with torch.no_grad():
             replace_values(self.edge_weight, self.edge_weight.data[kept])
-        self._topology = topology
-        live = topology.live
-        jumps = {f"{source}-{stage}" for source, stage in self._jumps()}
-        gone = [
-            *(self.blocks.pop(key) for key in list(self.blocks) if not live[int(key)]),
-            *(self.reductions.pop(key) for key in list(self.reductions) if key not in jumps),
-        ]
+        gone = self._take_wiring(topology)
         if optimizer is not None:
             _forget(optimizer, [p for module in gone for p in module.parameters()])
-        self._schedule_passes()
         return positions
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination.update(stored_topology.wiring_to_state(self._topology, prefix))
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: Mapping[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        stored = stored_topology.wiring_from_state(state_dict, prefix)
+        if isinstance(stored, Topology):
+            self._take_stored(stored, state_dict.get(f"{prefix}edge_weight"))
+        elif strict:
+            missing_keys.extend(stored)
+        own = f"{prefix}topology."
+        rest = {key: value for key, value in state_dict.items() if not key.startswith(own)}
+        super()._load_from_state_dict(
+            rest, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+
+    def _take_stored(self, topology: Topology, weight: Tensor | None) -> None:
+        """Put a saved wiring in place of the present one."""
+        if not _alike(topology, self._topology):
+            raise ModelFileError(
+                f"the saved graph is {topology!r}, with other nodes or roles than those of "
+                f"{self._topology!r}; build the BlockDAG with the nodes and roles it was saved with"
+            )
+        if weight is not None and weight.shape != (topology.num_edges,):
+            raise ModelFileError(
+                f"the saved network has {topology.num_edges} edges, and weights of shape "
+                f"{tuple(weight.shape)}; expected one weight for each"
+            )
+        if topology == self._topology:
+            return
+        self._design.check_wiring(topology)
+        before = self._topology
+        data = self.edge_weight.data
+        values = data.new_zeros(topology.num_edges)
+        positions = torch.from_numpy(topology.edge_positions_in(before))
+        values[positions >= 0] = data[positions[positions >= 0]]
+        # The same parameter: rules and optimizers hold it.
+        replace_values(self.edge_weight, values)
+        known = {*self.blocks, *self.reductions}
+        # What is made anew is overwritten by the state; torch's generator stays where it is.
+        with torch.random.fork_rng():
+            self._take_wiring(topology)
+        for key, module in (*self.blocks.items(), *self.reductions.items()):
+            if key not in known:
+                module.to(values.device, values.dtype).train(self.training)
+
+
+def _called(function: Callable[..., Tensor], module: nn.Module, *x: Tensor) -> Tensor:
+    """Call a function; the counterpart of `recomputed`."""
+    del module
+    return function(*x)
+
+
+def _of_sum(block: nn.Module, weight: Tensor, *maps: Tensor) -> Tensor:
+    """Run a node: its block on the weighted sum of what it reads."""
+    out: Tensor = block(weighted_sum(weight, list(maps)))
+    return out
+
+
+def _alike(one: Topology, other: Topology) -> bool:
+    """Whether two graphs have the same nodes and roles."""
+    return (
+        one.num_nodes == other.num_nodes
+        and np.array_equal(one.inputs, other.inputs)
+        and np.array_equal(one.outputs, other.outputs)
+    )
 
 
 def _forget(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
@@ -263,51 +396,3 @@ def _forget(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) ->
         group["params"] = [p for p in group["params"] if id(p) not in gone]
     for parameter in parameters:
         optimizer.state.pop(parameter, None)
-
-
-def _stages(
-    topology: Topology, stages: int | Sequence[int] | NDArray[np.integer]
-) -> NDArray[np.int64]:
-    n = topology.num_nodes
-    if isinstance(stages, (int, np.integer)):
-        if not 1 <= stages <= n:
-            raise EngineError(f"stages: expected 1 to {n}, got {stages}")
-        order = np.lexsort((np.arange(n), topology.levels))
-        found = np.empty(n, dtype=np.int64)
-        found[order] = np.arange(n) * stages // n
-    else:
-        given = np.asarray(stages)
-        if given.shape != (n,) or given.dtype.kind not in "iu" or given.min(initial=0) < 0:
-            raise EngineError(f"stages: expected {n} whole numbers of at least 0, got {stages!r}")
-        found = given.astype(np.int64)
-    falling = found[topology.sources] > found[topology.targets]
-    if falling.any():
-        source, target = topology.edges[np.flatnonzero(falling)[0]]
-        raise EngineError(
-            f"stages: edge {source} -> {target} leads from stage {found[source]} back to "
-            f"{found[target]}; feature maps only shrink"
-        )
-    return found
-
-
-def _check(topology: Topology, channels: int, growth: int, edge_start: float) -> None:
-    problems = []
-    if not topology.is_acyclic:
-        problems.append("topology: expected a graph without cycles")
-    elif len(topology.inputs) != 1 or len(topology.outputs) != 1:
-        problems.append(
-            f"topology: expected one input and one output, got {len(topology.inputs)} and "
-            f"{len(topology.outputs)}; give it roles by with_roles"
-        )
-    elif not topology.live[topology.outputs[0]]:
-        problems.append("topology: no path leads from the input to the output")
-    elif topology.in_degree[topology.inputs[0]]:
-        problems.append("topology: expected no edge into the input")
-    if channels < 1:
-        problems.append(f"channels: expected at least 1, got {channels}")
-    if growth < 1:
-        problems.append(f"growth: expected at least 1, got {growth}")
-    if not -1 < edge_start < 1:
-        problems.append(f"edge_start: expected between -1 and 1, got {edge_start}")
-    if problems:
-        raise EngineError("; ".join(problems))

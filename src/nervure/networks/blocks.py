@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from nervure.errors import EngineError
 
 
 class Block(Protocol):
@@ -104,6 +106,96 @@ class PooledLinear(nn.Module):
         pooled = x.flatten(2).mean(-1) if x.ndim > 2 else x
         out: Tensor = self.linear(pooled)
         return out
+
+
+_Made = TypeVar("_Made", Block, Exit)
+
+
+class NamedMakers(Generic[_Made]):
+    """Makers of modules by name, so that a file can say which a network was built with.
+
+    Parameters
+    ----------
+    noun, remedy : str
+        What they make, and the function that adds one; for messages.
+    **makers : callable
+        Those that are always there.
+    """
+
+    def __init__(self, noun: str, remedy: str, **makers: _Made) -> None:
+        self._noun, self._remedy = noun, remedy
+        self._own = frozenset(makers)
+        self._makers: dict[str, _Made] = dict(makers)
+
+    def add(self, name: str, maker: _Made) -> None:
+        """Make one known; one of the same name that a user added before is replaced."""
+        if name in self._own:
+            raise EngineError(f"{name!r} is nervure's own {self._noun}; take another name")
+        self._makers[name] = maker
+
+    def get(self, maker: str | _Made, what: str) -> _Made:
+        """Give the one of a name, or the one given; `what` it is for goes into the message."""
+        if isinstance(maker, str) and maker in self._makers:
+            return self._makers[maker]
+        if isinstance(maker, str) or not callable(maker):
+            raise EngineError(
+                f"{what}: expected a callable or one of {', '.join(sorted(self._makers))}, got "
+                f"{maker!r}; make others known with {self._remedy}"
+            )
+        return maker
+
+    def name_of(self, maker: str | _Made, what: str) -> str:
+        """Give the name of one."""
+        if isinstance(maker, str):
+            return maker
+        for name, known in self._makers.items():
+            if known is maker:
+                return name
+        raise EngineError(
+            f"{what}: {maker!r} has no name by which it could be found again; give it one with "
+            f"{self._remedy}"
+        )
+
+
+BLOCKS: NamedMakers[Block] = NamedMakers(
+    "block", "nervure.networks.register_block", conv=ConvBlock, mlp=MLPBlock
+)
+EXITS: NamedMakers[Exit] = NamedMakers(
+    "exit", "nervure.networks.register_exit", pooled_linear=PooledLinear
+)
+
+
+def register_block(name: str, block: Block) -> None:
+    """Make a block known by a name, so that a `BlockDAG` of it can be saved as a model file.
+
+    Parameters
+    ----------
+    name : str
+        It stands in the file: who loads it must have registered the same block.
+    block : callable (inputs, outputs, stride) -> Module
+
+    Raises
+    ------
+    EngineError
+        If the name is one of nervure's own.
+    """
+    BLOCKS.add(name, block)
+
+
+def register_exit(name: str, exit_: Exit) -> None:
+    """Make an exit known by a name; see `register_block`.
+
+    Parameters
+    ----------
+    name : str
+    exit_ : callable (inputs, outputs) -> Module
+
+    Raises
+    ------
+    EngineError
+        If the name is one of nervure's own.
+    """
+    EXITS.add(name, exit_)
 
 
 class WeightedSum(torch.autograd.Function):

@@ -15,7 +15,8 @@ from nervure.engine.activations import NAMES
 from nervure.errors import ModelFileError
 from nervure.topology import Topology
 
-KEYS = ("indptr", "sources", "inputs", "outputs", "activation", "block")
+WIRING = ("indptr", "sources", "inputs", "outputs")
+KEYS = (*WIRING, "activation", "block")
 
 
 class StoredTopology(NamedTuple):
@@ -25,6 +26,32 @@ class StoredTopology(NamedTuple):
     codes: NDArray[np.int32]
     inputs: NDArray[np.int32]
     outputs: NDArray[np.int32]
+
+
+def wiring_to_state(topology: Topology, prefix: str) -> dict[str, Tensor]:
+    """Give a wiring of single nodes without activations as tensors of int32."""
+    return {
+        f"{prefix}topology.{key}": torch.from_numpy(getattr(topology, key).copy()) for key in WIRING
+    }
+
+
+def wiring_from_state(state: Mapping[str, Any], prefix: str) -> Topology | list[str]:
+    """Read what `wiring_to_state` gave; or name the keys that are missing.
+
+    Raises
+    ------
+    ModelFileError, TopologyError
+        If the arrays are no graph.
+    """
+    names = [f"{prefix}topology.{key}" for key in WIRING]
+    missing = [name for name in names if name not in state]
+    if missing:
+        return missing
+    arrays = [state[name].cpu().numpy() for name in names]
+    for name, array in zip(names, arrays, strict=True):
+        if array.ndim != 1:
+            raise ModelFileError(f"{name}: expected a list, got an array of shape {array.shape}")
+    return Topology(len(arrays[0]) - 1, *arrays)
 
 
 def to_state(plan: Plan, prefix: str) -> dict[str, Tensor]:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from nervure.baselines import PlainNetwork
 from nervure.errors import ModelFileError, NervureError
-from nervure.networks import FreeNet, NeuralModules, SparseMLP
-from nervure.networks.stored_topology import blocks_of
+from nervure.networks import BlockDAG, FreeNet, NeuralModules, SparseMLP
+from nervure.networks.block_design import Design, state_shapes
+from nervure.networks.stored_topology import WIRING, blocks_of
 from nervure.networks.weight_layout import WeightLayout
 from nervure.topology import Topology
 from nervure.training import json_values
@@ -30,7 +31,6 @@ VERSION = 1
 _KEY = "nervure"
 _RESERVED = ("format", "version", "network")
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-_TOPOLOGY = ("indptr", "sources", "inputs", "outputs", "activation")
 
 NetworkBuilder = Callable[[Mapping[str, Any], Mapping[str, Tensor]], nn.Module]
 
@@ -91,7 +91,7 @@ def expect_shapes(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[obje
 
 
 def saved_topology(tensors: Mapping[str, Tensor], prefix: str, block: int = 1) -> Topology:
-    """Give the wiring that a `GraphLayer` saved under a prefix such as ``"core."``.
+    """Give the wiring that a network or a core saved, that under a prefix such as ``"core."``.
 
     With blocks of nodes it is that of the blocks.
 
@@ -101,7 +101,7 @@ def saved_topology(tensors: Mapping[str, Tensor], prefix: str, block: int = 1) -
         If its arrays are missing or no topology.
     """
     arrays = {}
-    for key in _TOPOLOGY:
+    for key in WIRING:
         name = f"{prefix}topology.{key}"
         if name not in tensors:
             raise ModelFileError(f"tensor {name} is missing")
@@ -172,7 +172,16 @@ def _plain_network(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
     return PlainNetwork(**arguments, seed=0)
 
 
+def _block_dag(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    topology = saved_topology(tensors, "")
+    design = Design.checked(topology, **{k: v for k, v in arguments.items() if k != "recompute"})
+    for shapes in state_shapes(topology, design):
+        expect_shapes(tensors, shapes)
+    return BlockDAG(topology, **arguments, seed=0)
+
+
 _BUILDERS: dict[str, NetworkBuilder] = {
+    BlockDAG.__name__: _block_dag,
     FreeNet.__name__: _freenet,
     NeuralModules.__name__: _neural_modules,
     PlainNetwork.__name__: _plain_network,
@@ -359,7 +368,8 @@ def _rebuilt(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> n
             f"it holds a network of kind {kind!r}, known are {', '.join(sorted(_BUILDERS))}; "
             "import what registers the kind, or upgrade nervure"
         )
-    dtypes = {t.dtype for t in tensors.values() if t.dtype != torch.int32}
+    # Wirings and counters are integers; each is compared with the network's own below.
+    dtypes = {t.dtype for t in tensors.values() if t.is_floating_point()}
     if len(dtypes) != 1 or not dtypes <= set(_FLOATS):
         names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
         raise ModelFileError(f"expected all weights in one float type, got {names or 'none'}")
