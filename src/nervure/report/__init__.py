@@ -15,6 +15,7 @@ from nervure.report.layers import degree_history, density_history
 from nervure.report.modules_drawing import network_by_module
 from nervure.report.similarity_map import similarity_map
 from nervure.report.stage_drawing import stage_drawing
+from nervure.report.strength_history import strength_history
 from nervure.report.threshold_curves import threshold_curves
 from nervure.report.updates import Update, pair_densities, update_history
 from nervure.report.writing import write_report
@@ -36,6 +37,7 @@ __all__ = [
     "rewiring_history",
     "similarity_map",
     "stage_drawing",
+    "strength_history",
     "sweep_history",
     "threshold_curves",
     "training_curves",
