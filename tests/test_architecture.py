@@ -28,8 +28,8 @@ ALLOWED = {
     "data": {"errors", "folders", "textual"},
     "report": {"errors", "topology", "measures", "modules", "networks", "training"},
     "jobs": {
-        "errors", "textual", "data", "topology", "engine", "modules", "networks", "rules",
-        "training", "baselines", "report",
+        "errors", "textual", "data", "topology", "engine", "measures", "modules", "networks",
+        "rules", "training", "baselines", "report",
     },
     "reproduce": {
         "errors", "baselines", "data", "modules", "networks", "report", "rules", "topology",

@@ -22,14 +22,17 @@ from nervure.training.run import Run
 _SETTINGS = (
     "method", "dataset", "task", "seed", "nodes", "keep", "alpha", "penalty", "neurons", "epsilon",
     "interval", "statistics", "rule", "hidden", "motif_size", "tied", "zeta", "unit_steps",
-    "edge_steps", "threshold", "tolerance",
+    "edge_steps", "stages", "channels", "entry_stride", "reach", "edge_rate", "rows", "augment",
+    "threshold", "tolerance",
 )  # fmt: skip
 _FIGURES = (
     "test_error", "test_rmse", "baseline_test_error", "baseline_test_rmse", "units",
-    "units_possible", "modules", "modules_by_level", "modules_expected",
+    "units_possible", "modules", "modules_by_level", "modules_expected", "test_error_all_edges",
+    "test_rmse_all_edges", "threshold", "sparsity", "live_nodes", "nodes_by_stage",
+    "parameters_start",
 )  # fmt: skip
 # Networks without cycles by construction, of whose modules there is nothing to say.
-_ACYCLIC = ("FreeNet", "SparseMLP")
+_ACYCLIC = ("BlockDAG", "FreeNet", "SparseMLP")
 
 
 def inspect(

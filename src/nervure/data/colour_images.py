@@ -138,6 +138,11 @@ def colour_images(
     )  # fmt: skip
 
 
+def source_of(name: str) -> str:
+    """Give the name of the dataset whose images a task has."""
+    return _TASKS[name][0]
+
+
 def _bytes(given: Dataset, rows: Numbers) -> Pixels:
     """Give images as bytes, shape (rows, height, width) or (rows, 3, 32, 32)."""
     assert given.image_shape is not None

@@ -18,6 +18,7 @@ from nervure.textual import did_you_mean, listed
 
 MOST_CATEGORIES = 50
 CLIP = 10.0
+_AT_ONCE = 4096  # rows
 _MISSING, _OTHER = "(missing)", "(other)"
 
 
@@ -261,7 +262,7 @@ class ArrayEncoder:
     sparse: bool
 
     @classmethod
-    def fit(cls, x: Rows, names: tuple[str, ...]) -> ArrayEncoder:
+    def fit(cls, x: Rows | NDArray[np.uint8], names: tuple[str, ...]) -> ArrayEncoder:
         """Learn mean and standard deviation from training rows."""
         if isinstance(x, np.ndarray):
             mean = x.mean(axis=0, dtype=np.float64)
@@ -284,7 +285,7 @@ class ArrayEncoder:
         """Names of the features given."""
         return self.names
 
-    def transform(self, rows: Table | Rows) -> Rows:
+    def transform(self, rows: Table | Rows | NDArray[np.uint8]) -> Rows:
         """Encode an array, a sparse matrix or a table."""
         if isinstance(rows, Table):
             lacking = [n for n in self.names if n not in rows.columns]
@@ -304,8 +305,12 @@ class ArrayEncoder:
         if rows.shape[1] != len(self.names):
             raise DataError(f"expected {len(self.names)} features, got {rows.shape[1]}")
         if isinstance(rows, np.ndarray):
-            scaled = (rows - self.mean) / self.std
-            return np.clip(scaled, -CLIP, CLIP).astype(np.float32)
+            encoded = np.empty(rows.shape, dtype=np.float32)
+            # In parts: the numbers in between have twice the precision, and take twice the memory.
+            for i in range(0, len(rows), _AT_ONCE):
+                scaled = (rows[i : i + _AT_ONCE] - self.mean) / self.std
+                encoded[i : i + _AT_ONCE] = np.clip(scaled, -CLIP, CLIP)
+            return encoded
         return csr_matrix(rows.multiply(1.0 / self.std), dtype=np.float32)
 
     def to_json(self) -> dict[str, Any]:

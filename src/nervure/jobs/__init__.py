@@ -6,6 +6,7 @@ from nervure.jobs.neural_modules import NeuralModulesRequest, train_neural_modul
 from nervure.jobs.predict import Predictions, predict_table, write_predictions
 from nervure.jobs.sculpt import SculptRequest, train_sculpted
 from nervure.jobs.sparse_mlp import SparseMLPRequest, train_sparse_mlp
+from nervure.jobs.tradeoff import TradeoffRequest, train_tradeoff
 from nervure.jobs.train import Listener, TrainRequest, TrainResult
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Predictions",
     "SculptRequest",
     "SparseMLPRequest",
+    "TradeoffRequest",
     "TrainRequest",
     "TrainResult",
     "find_modules",
@@ -25,6 +27,7 @@ __all__ = [
     "train_neural_modules",
     "train_sculpted",
     "train_sparse_mlp",
+    "train_tradeoff",
     "write_modules",
     "write_predictions",
 ]

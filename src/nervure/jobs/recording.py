@@ -9,16 +9,16 @@ from typing import Any
 from torch import nn
 
 from nervure.data import Prepared
-from nervure.networks import FreeNet, NeuralModules, SparseMLP
+from nervure.networks import BlockDAG, FreeNet, NeuralModules, SparseMLP
 from nervure.rules import Rewiring
 from nervure.training import Fitted, TrainingOptions, fit
-from nervure.training.loop import RuleMaker
+from nervure.training.loop import Augment, RuleMaker
 from nervure.training.run import RewiringRow, Run
 
 # At most so many snapshots of the wiring are kept for the report.
 _SNAPSHOTS = 20
 
-LearnedNetwork = NeuralModules | FreeNet | SparseMLP
+LearnedNetwork = NeuralModules | FreeNet | SparseMLP | BlockDAG
 
 
 class Notes:
@@ -37,6 +37,8 @@ class Notes:
         Gives further metrics of the epoch that has just ended.
     held : bool
         Whether nothing is written before `release`.
+    snapshots : bool
+        Whether the wiring is written at some of the epochs.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class Notes:
         *,
         more: Callable[[], Mapping[str, Any]] = dict,
         held: bool = False,
+        snapshots: bool = True,
     ) -> None:
         self._run = run
         self._network = network
         self._epochs = epochs
         self._heard = heard
         self._more = more
+        self._snapshots = snapshots
         self._pending: list[RewiringRow] = []
         self._held: list[Callable[[], None]] | None = [] if held else None
 
@@ -74,7 +78,7 @@ class Notes:
         row = {**metrics, **self._more()}
         every = max(1, self._epochs // _SNAPSHOTS)
         topology = self._network.topology
-        snapshot = epoch % every == 0 or epoch in (1, self._epochs)
+        snapshot = self._snapshots and (epoch % every == 0 or epoch in (1, self._epochs))
 
         def write() -> None:
             self._run.record_epoch(epoch, row)
@@ -108,10 +112,11 @@ class Recorder:
         label: str | None = None,
         more: Callable[[], Mapping[str, Any]] = dict,
         held: bool = False,
+        snapshots: bool = True,
     ) -> Notes:
         """Make the notes of a network's training, by which listeners hear of it too."""
         heard = functools.partial(self._heard, label or self._label)
-        return Notes(self.run, network, epochs, heard, more=more, held=held)
+        return Notes(self.run, network, epochs, heard, more=more, held=held, snapshots=snapshots)
 
     def record(self, metrics: Mapping[str, Any]) -> None:
         """Write the metrics of an epoch, or of a round that stands for one, and tell listeners."""
@@ -124,25 +129,30 @@ class Recorder:
         options: TrainingOptions,
         rule: RuleMaker,
         *,
+        augment: Augment | None = None,
         more: Callable[[], Mapping[str, Any]] = dict,
+        snapshots: bool = True,
     ) -> Fitted:
         """Train as `nervure.training.fit` does.
 
         Parameters
         ----------
-        network, options, rule
+        network, options, rule, augment
             As for `fit`.
         more : callable
             Gives further metrics of the epoch that has just ended.
+        snapshots : bool
+            Whether the wiring is written at some of the epochs: not where training leaves it alone.
 
         Returns
         -------
         Fitted
         """
-        notes = self.notes(network, options.epochs, more=more)
+        notes = self.notes(network, options.epochs, more=more, snapshots=snapshots)
         return fit_prepared(
-            network, self.data, options, notes.on_epoch, rule=rule, on_rewiring=notes.on_rewiring
-        )
+            network, self.data, options, notes.on_epoch, rule=rule, augment=augment,
+            on_rewiring=notes.on_rewiring,
+        )  # fmt: skip
 
 
 def fit_prepared(
@@ -151,6 +161,7 @@ def fit_prepared(
     options: TrainingOptions,
     on_epoch: Callable[[Mapping[str, Any]], None],
     rule: RuleMaker | None = None,
+    augment: Augment | None = None,
     on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
 ) -> Fitted:
     """Train as `nervure.training.fit` does, on the training and validation rows of the data."""
@@ -162,6 +173,7 @@ def fit_prepared(
         options=options,
         rule=rule,
         validation=(data.x_validation, data.y_validation),
+        augment=augment,
         on_epoch=on_epoch,
         on_rewiring=on_rewiring,
     )

@@ -21,6 +21,7 @@ from nervure.jobs.recording import LearnedNetwork, Recorder, fit_prepared
 from nervure.report import write_report
 from nervure.training import Fitted, TrainingOptions, evaluate
 from nervure.training.checkpoint import save_model
+from nervure.training.loop import Augment
 from nervure.training.run import Run
 
 
@@ -109,6 +110,8 @@ class Experiment:
         Makes the fixed network that it is held against; None if there is to be none.
     baseline_label : str
         That one's name for people.
+    augment : callable, optional
+        What changes batches in the training of that one, as for `nervure.training.fit`.
     """
 
     method: str
@@ -119,6 +122,7 @@ class Experiment:
     figures: Callable[[LearnedNetwork, Fitted], dict[str, Any]]
     baseline: Callable[[], nn.Module] | None
     baseline_label: str = "plain network"
+    augment: Augment | None = None
 
 
 @dataclass(frozen=True)
@@ -210,8 +214,9 @@ def run_job(
             plain = experiment.baseline()
             label = experiment.baseline_label
             plain_fitted = fit_prepared(
-                plain, data, options, lambda metrics: heard.epoch(label, metrics)
-            )
+                plain, data, options, lambda metrics: heard.epoch(label, metrics),
+                augment=experiment.augment,
+            )  # fmt: skip
             summary[f"baseline_{merit}"] = held_out_error(plain, data)
             summary["baseline_seconds"] = plain_fitted.seconds
             summary["baseline_epochs"] = plain_fitted.history

@@ -50,14 +50,18 @@ def _facts(material: Material) -> list[tuple[str, str, str]]:
     ):
         own, plain = finite(result.get(key)), finite(result.get(f"baseline_{key}"))
         if own is not None:
-            aside = "" if plain is None else f"{other}: {write(plain)}"
-            facts.append((name, write(own), aside))
+            whole = finite(result.get(f"{key}_all_edges"))
+            asides = [] if whole is None else [f"with all edges: {write(whole)}"]
+            asides += [] if plain is None else [f"{other}: {write(plain)}"]
+            facts.append((name, write(own), "; ".join(asides)))
     if not facts:
         facts += _last_validation(material)
     own, plain = (finite(result.get(f"{whose}parameters")) for whose in ("", "baseline_"))
     if own is not None:
-        aside = "" if plain is None else f"{other}: {number(plain)}"
-        facts.append(("Parameters", number(own), aside))
+        before = finite(result.get("parameters_start"))
+        asides = [] if before is None else [f"of {number(before)}"]
+        asides += [] if plain is None else [f"{other}: {number(plain)}"]
+        facts.append(("Parameters", number(own), "; ".join(asides)))
     facts += _wiring(material)
     seconds = finite(result.get("seconds"))
     times = series(material.epochs, "seconds")
@@ -87,7 +91,7 @@ def _wiring(material: Material) -> list[tuple[str, str, str]]:
     if not material.cyclic:
         if topology is not None:
             facts.append(("Longest path", plural(topology.depth, "edge"), ""))
-        return facts + _of_sculpting(material)
+        return facts + _of_blocks(material) + _of_sculpting(material)
     count, largest = finite(result.get("modules")), finite(result.get("largest_module"))
     if topology is not None:
         sizes = [len(module) for module in topology.components.modules]
@@ -97,6 +101,18 @@ def _wiring(material: Material) -> list[tuple[str, str, str]]:
         aside = f"largest: {plural(int(largest), 'node')}" if largest else ""
         facts.append(("Modules", number(count), aside))
     return facts
+
+
+def _of_blocks(material: Material) -> list[tuple[str, str, str]]:
+    live, start = (finite(material.result.get(key)) for key in ("live_nodes", "nodes_start"))
+    threshold = finite(material.result.get("threshold"))
+    if not material.tradeoff or live is None or start is None or threshold is None:
+        return []
+    how = "given" if material.config.get("threshold") is not None else "by validation"
+    return [
+        ("Nodes", number(live), f"of {number(start)}"),
+        ("Threshold", number(threshold), how),
+    ]
 
 
 def _of_sculpting(material: Material) -> list[tuple[str, str, str]]:

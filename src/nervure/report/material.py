@@ -41,6 +41,8 @@ class Material:
         As many as importances.
     modules : ModulesOfRun or None
         Of networks pruned for their modules.
+    stages : ndarray of int64, shape (nodes,), or None
+        Of the nodes of a DAG of blocks.
     """
 
     config: Mapping[str, Any]
@@ -61,6 +63,7 @@ class Material:
     importances: tuple[float, ...]
     feature_names: tuple[str, ...]
     modules: ModulesOfRun | None
+    stages: NDArray[np.int64] | None
 
     def get(self, key: str) -> Any:  # noqa: ANN401
         """Look a value up in the result, else in the settings."""
@@ -75,6 +78,11 @@ class Material:
     def sculpted(self) -> bool:
         """Whether the network was pruned in rounds."""
         return self.config.get("method") in METHODS
+
+    @property
+    def tradeoff(self) -> bool:
+        """Whether edges had a price, and weak ones went in the end."""
+        return self.config.get("method") == "tradeoff"
 
     @property
     def period(self) -> str:

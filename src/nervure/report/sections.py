@@ -23,6 +23,7 @@ from nervure.report.material import Material
 from nervure.report.module_section import module_section
 from nervure.report.page import picture, section
 from nervure.report.pruning import pruning
+from nervure.report.tradeoff_sections import tradeoff
 from nervure.report.updates import pair_densities, update_history
 from nervure.report.words import (
     facts_table,
@@ -64,6 +65,7 @@ def body(material: Material) -> tuple[str, str]:
     parts = (
         headline(material, title),
         pruning(material) or curves(material),
+        tradeoff(material),
         module_section(material.modules) if material.modules is not None else "",
         matrix(material),
         drawing(material),
@@ -95,6 +97,9 @@ def curves(material: Material) -> str:
             described += f" Best validation {'error' if 'error' in key else 'RMSE'}: "
             described += f"{write(float(np.nanmin(values)))}."
     caption = "Loss on the data trained on, and error on data held out."
+    if material.tradeoff:
+        caption = "Loss on the data trained on, without the price of edges, and error on data held "
+        caption += "out, all before weak edges went."
     if baseline:
         caption += f" {_about_baseline(material)}"
     figure = training_curves(
@@ -105,6 +110,11 @@ def curves(material: Material) -> str:
 
 def _about_baseline(material: Material) -> str:
     label = material.baseline_label
+    if material.tradeoff:
+        return (
+            f"The {label} has as many nodes of the same widths, each reading only the one before "
+            "it, and the same data and training."
+        )
     if material.sizes:
         return f"The {label} has the same layers with every edge, and the same data."
     matched = material.config.get("baseline_neurons")
@@ -146,7 +156,8 @@ def matrix(material: Material) -> str:
         caption += "All lie below the diagonal: they lead forwards."
     figure = adjacency_matrix(topology, material.weights)
     content = [picture(figure, "matrix", f"{described}.", caption)]
-    if len(material.snapshots) > 1:
+    # Of edges that all go at the end there is nothing to see on the way.
+    if len(material.snapshots) > 1 and not material.tradeoff:
         content.append(_history(material))
     heading = "Adjacency matrix, ordered by module" if material.cyclic else "Adjacency matrix"
     return section("matrix", heading, *content)
@@ -176,7 +187,7 @@ def _history(material: Material) -> str:
 def drawing(material: Material) -> str:
     """Show the graph; one without cycles only where the drawing says more than the matrix."""
     topology = material.topology
-    if topology is None or not topology.num_edges:
+    if topology is None or not topology.num_edges or material.tradeoff:
         return ""
     # A graph with hardly more than a node per column is drawn as a line that hides its edges.
     chain = topology.depth > topology.num_nodes / 2
@@ -228,7 +239,7 @@ def modules(material: Material) -> str:
 
 def rewiring(material: Material) -> str:
     """Show edges rewired per epoch."""
-    if not has(material.epochs, "pruned", "grown"):
+    if not has(material.epochs, "pruned", "grown") or material.tradeoff:
         return ""
     grown, pruned = (np.nan_to_num(series(material.epochs, key)) for key in ("grown", "pruned"))
     caption = (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nervure.errors import ModelFileError, RunError
-from nervure.networks import GraphLayer, single_nodes
+from nervure.networks import BlockDAG, GraphLayer, single_nodes
 from nervure.report import sections
 from nervure.report.exploration import explored
 from nervure.report.material import Material
@@ -76,6 +76,7 @@ class Wiring:
 
 def _gather(run: Run, model: nn.Module | None) -> Material:
     notes = [str(message) for message in _listed(run.config.get("messages"))]
+    notes += [str(note) for note in _listed((run.result or {}).get("notes"))]
     if model is None and run.model_path.is_file():
         try:
             model = load_model(run.model_path).network
@@ -110,6 +111,7 @@ def _gather(run: Run, model: nn.Module | None) -> Material:
         importances=importances,
         feature_names=_feature_names(run, len(importances)),
         modules=modules,
+        stages=model.stages if isinstance(model, BlockDAG) else None,
     )
 
 
@@ -173,6 +175,9 @@ def _names(run: Run) -> dict[str, tuple[str, ...]]:
 def _wiring(
     model: nn.Module | None, snapshots: list[tuple[int, Topology]], *, sculpted: bool
 ) -> Wiring:
+    if isinstance(model, BlockDAG):
+        weights = model.edge_weight.detach().tanh().double().cpu().numpy()
+        return Wiring(model.topology, weights, "of the saved network")
     layers = [] if model is None else [m for m in model.modules() if isinstance(m, GraphLayer)]
     if layers:
         layer = layers[0] if layers[0].block == 1 else single_nodes(layers[0])

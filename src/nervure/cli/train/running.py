@@ -19,7 +19,10 @@ Row = tuple[str, str, str]
 Request = TypeVar("Request", bound=TrainRequest)
 
 # Too long for a line of JSON; the run folder has them.
-_HIDDEN = ("module_sizes", "baseline_epochs", "feature_importances", "hierarchy", "networks")
+_HIDDEN = (
+    "module_sizes", "baseline_epochs", "feature_importances", "hierarchy", "networks",
+    "threshold_sweep",
+)  # fmt: skip
 
 
 class ShownProgress(Listener, Protocol):
@@ -84,6 +87,7 @@ def run(
     as_json: bool,
     baseline: str = "plain network",
     progress: Callable[[Console], ShownProgress] = EpochBars,
+    kept: str = "the best network so far was kept",
 ) -> None:
     """Train, and print the summary as JSON or as a table beside the network it is held against.
 
@@ -101,6 +105,8 @@ def run(
         Heading of the other network's column.
     progress : callable
         Given the console of standard error, shows how training goes on there.
+    kept : str
+        What became of the network where Ctrl-C ended training.
     """
     if as_json:
         summary = train(request, None).summary
@@ -121,8 +127,10 @@ def run(
         table.add_row(*row)
     console = Console()
     console.print(table)
+    for note in summary.get("notes", ()):
+        console.print(note, highlight=False, markup=False)
     if result.interrupted:
-        console.print("interrupted: the best network so far was kept", highlight=False)
+        console.print(f"interrupted: {kept}", highlight=False)
     # Paths are printed unwrapped, so that they can be copied from a narrow terminal.
     console.print(f"report: {result.report}", soft_wrap=True, highlight=False)
     console.print(f"model:  {result.model}", soft_wrap=True, highlight=False)
