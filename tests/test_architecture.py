@@ -32,8 +32,8 @@ ALLOWED = {
         "rules", "training", "baselines", "report",
     },
     "reproduce": {
-        "errors", "baselines", "data", "modules", "networks", "report", "rules", "topology",
-        "training",
+        "errors", "baselines", "data", "measures", "modules", "networks", "report", "rules",
+        "topology", "training",
     },
     "benchmarks": {
         "errors", "_core", "topology", "engine", "modules", "networks", "rules", "training",
