@@ -39,7 +39,7 @@ class FlipAndCrop:
     --------
     >>> import numpy as np, torch
     >>> from nervure.training import FlipAndCrop
-    >>> x = torch.arange(4.0).reshape(1, 1, 2, 2)
+    >>> x = torch.arange(1.0, 5.0).reshape(1, 1, 2, 2)
     >>> FlipAndCrop(margin=1)(x, np.random.default_rng(6)).flatten().tolist()
     [2.0, 1.0, 4.0, 3.0]
     """
