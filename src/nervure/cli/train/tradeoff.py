@@ -144,7 +144,7 @@ def tradeoff(
 
     Blocks of layers, each joined to all after it, learn the strengths of their edges; in the end
     the weak edges go, and what then leads nowhere. The network beside it is a chain of as many of
-    the same blocks. With no options it trains on scikit-learn's digits in under a minute.
+    the same blocks. With no options it trains on scikit-learn's digits in one to two minutes.
     """
     if threshold is not None and tolerance is not None:
         raise typer.BadParameter("pass either --threshold or --tolerance, not both")
