@@ -299,6 +299,30 @@ def test_batches_are_changed_before_they_are_learned():
     assert seen == [(64, True)] * 3 + [(8, True)]
 
 
+def test_a_loss_of_ones_own_takes_the_place_of_the_tasks():
+    def hinge(network, x, target):
+        seen.append(target.dtype)
+        return torch.nn.functional.multi_margin_loss(network(x), target)
+
+    def trained(**options):
+        network = PlainNetwork(6, 2, nodes=4, seed=0)
+        fitted = fit(
+            network, ROWS, TARGETS, task="classification", options=OPTIONS, validation=VALIDATION,
+            **options,
+        )  # fmt: skip
+        return network, fitted.history[0]
+
+    seen = []
+    own, metrics = trained(loss=hinge)
+    assert set(seen) == {torch.int64}
+    usual, others = trained()
+    same, _ = trained(loss=lambda n, x, y: torch.nn.functional.cross_entropy(n(x), y))
+    assert torch.equal(same.hidden.weight, usual.hidden.weight)
+    assert not torch.equal(own.hidden.weight, usual.hidden.weight)
+    assert metrics["train_loss"] < others["train_loss"]
+    assert "validation_error" in metrics
+
+
 def test_a_last_row_alone_joins_the_batch_before_it_where_batches_are_normalised():
     class Counting(torch.nn.Sequential):
         def forward(self, x):

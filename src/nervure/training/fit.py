@@ -10,7 +10,7 @@ from torch import nn
 
 from nervure.rules import Rewiring
 from nervure.training.epoch_watch import Metrics
-from nervure.training.loop import Augment, Fitted, RuleMaker, Training
+from nervure.training.loop import Augment, Fitted, Loss, RuleMaker, Training
 from nervure.training.options import Task, TrainingOptions
 from nervure.training.rows import Rows
 
@@ -25,6 +25,7 @@ def fit(
     rule: RuleMaker | None = None,
     validation: tuple[Rows, NDArray[Any]] | None = None,
     augment: Augment | None = None,
+    loss: Loss | None = None,
     on_epoch: Callable[[Metrics], None] | None = None,
     on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
     until: Callable[[Metrics], bool] | None = None,
@@ -48,6 +49,9 @@ def fit(
         Measured after each epoch; also chooses the epoch to keep (`options.keep_best`).
     augment : callable, optional
         Changes each batch before it is learned, such as `FlipAndCrop`: (rows, generator) -> rows.
+    loss : callable, optional
+        What a step makes smaller, instead of the task's: (network, rows, targets) -> Tensor. Of a
+        network that learns by losses inside of it, say.
     on_epoch : callable, optional
         Given the metrics of each epoch as it ends.
     on_rewiring : callable, optional
@@ -79,6 +83,7 @@ def fit(
         rule=rule,
         validation=validation,
         augment=augment,
+        loss=loss,
         on_epoch=on_epoch,
         on_rewiring=on_rewiring,
     )

@@ -23,6 +23,7 @@ from nervure.training.rows import Rows, device_of, dtype_of, rows_to_tensor
 
 RuleMaker = Callable[[nn.Module, torch.optim.Optimizer], Rule]
 Augment = Callable[[Tensor, np.random.Generator], Tensor]
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 @dataclass
@@ -83,6 +84,9 @@ class Training:
         Measured after each epoch; also chooses the epoch to keep (`options.keep_best`).
     augment : callable, optional
         Changes each batch before it is learned, such as `FlipAndCrop`: (rows, generator) -> rows.
+    loss : callable, optional
+        What a step makes smaller, instead of the task's: (network, rows, targets) -> Tensor. Of a
+        network that learns by losses inside of it, say.
     on_epoch : callable, optional
         Given the metrics of each epoch as it ends.
     on_rewiring : callable, optional
@@ -122,6 +126,7 @@ class Training:
         rule: RuleMaker | None = None,
         validation: tuple[Rows, NDArray[Any]] | None = None,
         augment: Augment | None = None,
+        loss: Loss | None = None,
         on_epoch: Callable[[Metrics], None] | None = None,
         on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
     ) -> None:
@@ -149,6 +154,7 @@ class Training:
         self._generator = np.random.default_rng(options.seed)
         self._validation = validation
         self._augment = augment
+        self._loss = self._loss_of_task if loss is None else loss
         self._on_epoch = on_epoch
         self._on_rewiring = on_rewiring
         self._fitted = Fitted()
@@ -255,8 +261,7 @@ class Training:
         x = rows_to_tensor(self._x, rows, self._dtype)
         if self._augment is not None:
             x = self._augment(x, self._generator)
-        output = self.network(x.to(self._device))
-        loss = _loss(output, self._targets[rows], self.task)
+        loss = self._loss(self.network, x.to(self._device), self._targets[rows])
         watch.batch(loss.item(), len(rows))
         if not np.isfinite(watch.last_loss):
             raise EngineError(
@@ -268,6 +273,9 @@ class Training:
         self._optimizer.step()
         if self._scheduler is not None:
             self._scheduler.step()
+
+    def _loss_of_task(self, network: nn.Module, x: Tensor, target: Tensor) -> Tensor:
+        return _loss(network(x), target, self.task)
 
     def _rewire(self, epoch: int, watch: EpochWatch) -> None:
         if self._rule is None:
