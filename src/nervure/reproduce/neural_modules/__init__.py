@@ -1,0 +1,1 @@
+"""The experiments of neural-modules: a module per table and figure of the paper."""
