@@ -41,3 +41,14 @@ def test_published_connectomes_have_the_density_that_their_sources_print():
     assert by_name["C. elegans, neurons"].mean_degree / 2 == pytest.approx(7.90, abs=0.005)
     assert all(graph.source for graph in CONNECTOMES)
     assert len(beside_references(dense_dag(5))) == len(CONNECTOMES) + 1
+
+
+def test_published_small_worlds_say_how_they_were_computed():
+    worlds = {graph.name: graph.small_world for graph in CONNECTOMES if graph.small_world}
+    assert all(world.source for world in worlds.values())
+    # (0.28 / 0.05) / (2.65 / 2.25)
+    assert worlds["C. elegans, neurons"].small_worldness == pytest.approx(4.755, abs=5e-4)
+    assert {name for name, world in worlds.items() if world.directed} == {
+        "macaque, collated cortex",
+        "cat, collated cortex",
+    }

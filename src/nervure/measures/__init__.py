@@ -26,6 +26,7 @@ from nervure.measures.similarity import (
     similarity,
     standardised,
 )
+from nervure.measures.small_world import SmallWorld, small_world
 from nervure.measures.stages import density, num_nodes, sparsity, stage_nodes, stage_sparsity
 from nervure.measures.structure import (
     average_clustering,
@@ -48,6 +49,7 @@ __all__ = [
     "EdgeDynamics",
     "KnownGraph",
     "MeasureTable",
+    "SmallWorld",
     "average_clustering",
     "average_shortest_path",
     "beside_references",
@@ -76,6 +78,7 @@ __all__ = [
     "path_lengths",
     "pca_elongation",
     "similarity",
+    "small_world",
     "small_worldness",
     "sparsity",
     "spring_positions",
