@@ -13,7 +13,8 @@ from nervure.data.catalogue import CATALOGUE, Entry, find_entry
 from nervure.data.dataset import Dataset
 from nervure.data.download import Opener, fetch
 from nervure.data.official import load_official
-from nervure.data.repacked import load_repacked, pixel_names
+from nervure.data.repacked import load_repacked, load_repacked_texts, pixel_names
+from nervure.data.texts import Texts
 from nervure.errors import DataError
 from nervure.folders import cache_folder
 
@@ -121,16 +122,48 @@ def load(name: str, *, root: Path | str | None = None, opener: Opener | None = N
     if path is not None:
         return load_repacked(entry, path)
     if not entry.official:
-        raise DataError(
-            f"{entry.name} is not here and has no single official file to download: put "
-            f"{entry.repacked} into a folder and set {DATA_VARIABLE} to it"
-        )
+        raise _not_here(entry)
     folder = _official_folder(entry)
     files = [
         fetch(official, folder) if opener is None else fetch(official, folder, opener=opener)
         for official in entry.official
     ]
     return load_official(entry, files)
+
+
+def load_texts(name: str = "20newsgroups", *, root: Path | str | None = None) -> Texts:
+    """Load a dataset of texts as the texts themselves.
+
+    Parameters
+    ----------
+    name : str
+        "20newsgroups" is the only one.
+    root : Path or str, optional
+        Folder searched before ``NERVURE_DATA`` and the cache.
+
+    Returns
+    -------
+    Texts
+
+    Raises
+    ------
+    DataError
+        For a name that is unknown or no dataset of texts, a damaged file, or data that is not here.
+    """
+    entry = find_entry(name)
+    if entry.repacked is None or not entry.repacked.endswith(".jsonl.gz"):
+        raise DataError(f"{entry.name} holds no texts; 20newsgroups does")
+    path = _local(entry, root)
+    if path is None:
+        raise _not_here(entry)
+    return load_repacked_texts(entry, path)
+
+
+def _not_here(entry: Entry) -> DataError:
+    return DataError(
+        f"{entry.name} is not here and has no single official file to download: put "
+        f"{entry.repacked} into a folder and set {DATA_VARIABLE} to it"
+    )
 
 
 def _digits(entry: Entry) -> Dataset:

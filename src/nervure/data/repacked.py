@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from nervure.data.catalogue import Entry
 from nervure.data.dataset import Dataset
 from nervure.data.download import file_checksum
+from nervure.data.texts import Texts, read_texts
 from nervure.errors import DataError
 
 NEWSGROUP_TERMS = 10_000
@@ -29,12 +28,7 @@ def load_repacked(entry: Entry, path: Path) -> Dataset:
     DataError
         If the file is not the one the catalogue knows.
     """
-    found = file_checksum(path, "sha256")
-    if found != entry.sha256:
-        raise DataError(
-            f"{path.name} has sha256 {found}, expected {entry.sha256}: the file is damaged or of "
-            "another version; replace it"
-        )
+    _check(entry, path)
     if entry.name == "20newsgroups":
         return _newsgroups(entry, path)
     try:
@@ -45,6 +39,27 @@ def load_repacked(entry: Entry, path: Path) -> Dataset:
     if entry.name == "facebook":
         return _facebook(entry, arrays)
     return _dense(entry, arrays)
+
+
+def load_repacked_texts(entry: Entry, path: Path) -> Texts:
+    """Load a repacked file of texts after checking its checksum.
+
+    Raises
+    ------
+    DataError
+        If the file is not the one the catalogue knows.
+    """
+    _check(entry, path)
+    return read_texts(entry, path)
+
+
+def _check(entry: Entry, path: Path) -> None:
+    found = file_checksum(path, "sha256")
+    if found != entry.sha256:
+        raise DataError(
+            f"{path.name} has sha256 {found}, expected {entry.sha256}: the file is damaged or of "
+            "another version; replace it"
+        )
 
 
 def class_names(arrays: dict[str, NDArray[Any]], classes: int) -> tuple[str, ...]:
@@ -110,22 +125,19 @@ def _facebook(entry: Entry, arrays: dict[str, NDArray[Any]]) -> Dataset:
 
 
 def _newsgroups(entry: Entry, path: Path) -> Dataset:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        posts = [json.loads(line) for line in file]
-    test = np.array([post["split"] == "test" for post in posts])
-    texts = [post["text"] for post in posts]
+    posts = read_texts(entry, path)
+    held = posts.official_test
     terms = TfidfVectorizer(sublinear_tf=True, max_features=NEWSGROUP_TERMS, dtype=np.float32)
     # Vocabulary and document frequencies come from the training part alone.
-    terms.fit([text for text, held in zip(texts, test, strict=True) if not held])
-    names: dict[int, str] = {post["y"]: post["group"] for post in posts}
+    terms.fit([text for text, away in zip(posts.texts, held, strict=True) if not away])
     return Dataset(
         name=entry.name,
-        x=csr_matrix(terms.transform(texts)),
-        y=np.array([post["y"] for post in posts], dtype=np.int64),
+        x=csr_matrix(terms.transform(posts.texts)),
+        y=posts.y,
         task="classification",
-        class_names=tuple(names[i] for i in range(len(names))),
+        class_names=posts.class_names,
         feature_names=tuple(terms.get_feature_names_out()),
-        official_test=test,
+        official_test=held,
         subset=entry.subset,
         citation=entry.citation,
     )

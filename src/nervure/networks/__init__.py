@@ -14,11 +14,13 @@ from nervure.networks.fitted_channels import fitted_channels
 from nervure.networks.freenet import FreeNet
 from nervure.networks.from_module import edge_weights_of_module, topology_of_module
 from nervure.networks.graph_layer import GraphLayer
+from nervure.networks.graph_linear import GraphLinear
 from nervure.networks.neural_modules import NeuralModules
 from nervure.networks.nodes import node_topology, node_values, single_nodes
 from nervure.networks.parameters import count_parameters
 from nervure.networks.polynomial import exact_polynomial, neurons_needed
 from nervure.networks.population import Population
+from nervure.networks.replace_linear import replace_linear_
 from nervure.networks.sparse_mlp import SparseMLP
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Exit",
     "FreeNet",
     "GraphLayer",
+    "GraphLinear",
     "MLPBlock",
     "NeuralModules",
     "PooledLinear",
@@ -42,6 +45,7 @@ __all__ = [
     "node_values",
     "register_block",
     "register_exit",
+    "replace_linear_",
     "single_nodes",
     "topology_of_module",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -127,12 +127,12 @@ class NeuralModules(nn.Module):
         return self.core.topology
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, inputs) to (batch, outputs): logits, or values for regression."""
+        """Map (..., inputs) to (..., outputs): logits, or values for regression."""
         return cast(Tensor, self.decoder(self.core(self.encoder(x))))
 
-    def compact(self) -> NeuralModules:
+    def compact(self) -> Self:
         """Give the network for prediction: only the kept edges are stored; outputs are equal."""
-        network = NeuralModules.__new__(NeuralModules)
+        network = type(self).__new__(type(self))
         nn.Module.__init__(network)
         network.encoder = copy.deepcopy(self.encoder)
         network.core = self.core.compact()

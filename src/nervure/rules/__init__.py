@@ -14,6 +14,7 @@ from nervure.rules.resource_tradeoff import (
     thresholded,
 )
 from nervure.rules.rule import Rewiring, Rule
+from nervure.rules.rule_group import RuleGroup
 from nervure.rules.sparse_training import SparseTraining
 from nervure.rules.unit_sensitivity import unit_sensitivity
 
@@ -32,6 +33,7 @@ __all__ = [
     "Rewiring",
     "RigL",
     "Rule",
+    "RuleGroup",
     "SparseTraining",
     "Static",
     "UnitPruning",
