@@ -203,15 +203,6 @@ def test_rows_are_ranked_as_scipy_ranks_them():
     assert one.rank_correlation == pytest.approx(stats.spearmanr(values, printed).statistic)
 
 
-def test_paired_differences():
-    one, other = [3.0, 4.0, float("nan"), 6.0], [1.0, 1.0, 0.0, 5.0]
-    difference = tradeoff_tables.paired(one, other)
-    expected = stats.ttest_rel([3.0, 4.0, 6.0], [1.0, 1.0, 5.0])
-    assert (difference.mean, difference.pairs) == (2.0, 3)
-    assert difference.p_value == pytest.approx(expected.pvalue)
-    assert np.isnan(tradeoff_tables.paired([1.0], [1.0]).p_value)
-
-
 def test_every_figure_is_drawn(found, tmp_path):
     _, results = found
     report = tradeoff_report.report_of(results)

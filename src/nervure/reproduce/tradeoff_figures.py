@@ -30,13 +30,13 @@ from nervure.report import (
 from nervure.report.module_colours import module_colour
 from nervure.report.style import FAINT, INK, legend, new_figure, title
 from nervure.reproduce.ledger import Cell
+from nervure.reproduce.paired import mean_and_spread
 from nervure.reproduce.tradeoff import stages_of, starting_graph, wiring_of
 from nervure.reproduce.tradeoff_tables import (
     Accuracies,
     FirstEpoch,
     Found,
     Likeness,
-    mean_and_spread,
     wirings,
 )
 from nervure.topology import Topology

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from nervure.reproduce.paired import Difference, paired
 from nervure.reproduce.plain import plain
 from nervure.reproduce.tradeoff import Settings, accounting
 from nervure.reproduce.tradeoff_paper import DYNAMICS, EPOCH_SECONDS
 from nervure.reproduce.tradeoff_tables import (
     Accuracies,
-    Difference,
     FirstEpoch,
     Found,
     Likeness,
@@ -24,7 +24,6 @@ from nervure.reproduce.tradeoff_tables import (
     epoch_seconds,
     first_epochs,
     likeness,
-    paired,
     row,
     wirings,
 )

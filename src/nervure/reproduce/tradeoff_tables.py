@@ -21,6 +21,7 @@ from nervure.measures import (
     top_k_first,
 )
 from nervure.reproduce.ledger import Cell
+from nervure.reproduce.paired import mean_and_spread
 from nervure.reproduce.tradeoff import stages_of, starting_graph, wiring_of
 from nervure.reproduce.tradeoff_paper import CHARACTERISTICS, Figure
 from nervure.topology import Topology
@@ -267,27 +268,6 @@ def accuracies(found: Found) -> list[Accuracies]:
     return out
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Mean and standard deviation of paired differences, and the p-value of a t-test."""
-
-    mean: float
-    spread: float
-    pairs: int
-    p_value: float
-
-
-def paired(one: Sequence[float], other: Sequence[float]) -> Difference:
-    """Compare seed by seed; pairs with a nan are left out."""
-    differences = np.asarray(one) - np.asarray(other)
-    differences = differences[np.isfinite(differences)]
-    mean, spread = mean_and_spread(differences.tolist())
-    p = float("nan")
-    if len(differences) > 1 and spread > 0:
-        p = float(stats.ttest_1samp(differences, 0).pvalue)
-    return Difference(mean, spread, len(differences), p)
-
-
 def epoch_seconds(found: Found, which: str) -> tuple[list[str], NDArray[np.float64]]:
     """Give the datasets and times of an epoch of "full", "same" or "fitted" networks."""
     chosen = [
@@ -296,14 +276,6 @@ def epoch_seconds(found: Found, which: str) -> tuple[list[str], NDArray[np.float
         if cell["reach"] is None and cell.get("widths", "full") == which
     ]
     return [data for data, _ in chosen], np.array([seconds for _, seconds in chosen])
-
-
-def mean_and_spread(values: Sequence[float]) -> Figure:
-    """Give mean and sample standard deviation; 0 for a single value, nan for none."""
-    known = [value for value in values if np.isfinite(value)]
-    if not known:
-        return float("nan"), float("nan")
-    return float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
 
 
 def _chosen_point(cell: Cell, result: Mapping[str, Any]) -> dict[str, Any]:

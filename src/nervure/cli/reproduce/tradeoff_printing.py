@@ -9,14 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from nervure.data import COLOUR_IMAGES
+from nervure.reproduce.paired import Difference, mean_and_spread
 from nervure.reproduce.tradeoff_paper import EDGE_BIAS, Figure
 from nervure.reproduce.tradeoff_report import Report
 from nervure.reproduce.tradeoff_tables import (
     Accuracies,
-    Difference,
     Likeness,
     Row,
-    mean_and_spread,
 )
 
 _NETWORKS = {

@@ -18,9 +18,9 @@ from nervure.reproduce.neural_modules.part import (
     TextTable,
     spread,
 )
+from nervure.reproduce.paired import Difference, paired
 from nervure.reproduce.panels import legend_below, panel_grid
 from nervure.reproduce.plain import plain
-from nervure.reproduce.tradeoff_tables import Difference, paired
 
 NAME = "figure-3"
 DATA = ("cifar10", "20newsgroups")

@@ -1,0 +1,183 @@
+"""`nervure reproduce neural-modules`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from nervure.cli.reproduce.shared import cell_progress
+from nervure.errors import MissingDependencyError, NervureError
+from nervure.reproduce import Ledger
+from nervure.reproduce.neural_modules.part import DATASETS, QUICK, Configuration, Outcome, Part
+from nervure.reproduce.neural_modules.parts import PARTS
+from nervure.reproduce.neural_modules.running import Heard, run_part
+
+_FULL = Configuration()
+
+
+def reproduce_neural_modules(
+    parts: Annotated[
+        list[str] | None,
+        typer.Argument(help=f"{', '.join(PARTS)}; all if not given.", show_default=False),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{', '.join(DATASETS)}; repeat for several. All, quick two."),
+    ] = None,
+    nodes: Annotated[
+        list[int] | None,
+        typer.Option(help="Sizes of Table 1; repeat for several. The paper's seven, quick three."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help=f"Per cell; {_FULL.seeds}, quick {QUICK.seeds}.")
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help=f"Of each search by Optuna; {_FULL.trials}, quick {QUICK.trials}."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=2, help=f"At most, of Table 1; {_FULL.epochs}, quick {QUICK.epochs}."),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Seconds of a training, after which it is over time; "
+            f"{_FULL.seconds:g}, quick {QUICK.seconds:g}.",
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Two datasets, three sizes, few trials: fifteen minutes."),
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of one thread each; all cores. Timings run alone."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the ledger and figures; go on where it stopped.")
+    ] = Path("reproduced/neural-modules"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+) -> None:
+    """Reproduce neural modules: Table 1 and the figures, against real baselines.
+
+    Every method is searched with as many trials on validation rows, and trained by the same loop,
+    with the same early stopping and time budget. Results are kept cell by cell; stopped and
+    started again, it goes on where it was.
+    """
+    chosen = _chosen(parts)
+    given: dict[str, Any] = {
+        "datasets": tuple(data) if data else None,
+        "sizes": tuple(nodes) if nodes else None,
+        "seeds": seeds,
+        "trials": trials,
+        "epochs": epochs,
+        "seconds": budget,
+    }
+    configuration = replace(
+        QUICK if quick else _FULL, **{k: v for k, v in given.items() if v is not None}
+    )
+    _check(configuration)
+    ledger = Ledger(out / "ledger.sqlite")
+    console = Console()
+    values: dict[str, Any] = {"configuration": asdict(configuration), "parts": {}}
+    for part in chosen:
+        try:
+            outcome = _run(part, configuration, ledger, jobs)
+        except MissingDependencyError as error:
+            values["parts"][part.name] = {"left_out": str(error)}
+            if not as_json:
+                console.print(f"{part.name} left out: {error}", highlight=False, markup=False)
+            continue
+        drawn = _draw(outcome, out)
+        values["parts"][part.name] = {
+            **outcome.values,
+            "sentences": list(outcome.sentences),
+            "figures": [str(path) for path in drawn],
+        }
+        if not as_json:
+            _print(console, part, outcome)
+    if as_json:
+        sys.stdout.write(json.dumps(values, allow_nan=False) + "\n")
+    else:
+        console.print(f"figures and ledger: {out}", soft_wrap=True, highlight=False)
+
+
+def _chosen(parts: list[str] | None) -> list[Part]:
+    unknown = [name for name in parts or () if name not in PARTS and name != "all"]
+    if unknown:
+        raise NervureError(
+            f"parts: expected among {', '.join(PARTS)} or all, got {', '.join(unknown)}"
+        )
+    if not parts or "all" in parts:
+        return list(PARTS.values())
+    return [PARTS[name] for name in dict.fromkeys(parts)]
+
+
+def _check(configuration: Configuration) -> None:
+    unknown = [name for name in configuration.datasets if name not in DATASETS]
+    if unknown:
+        raise NervureError(f"data: expected among {', '.join(DATASETS)}, got {', '.join(unknown)}")
+    if min(configuration.sizes) < 2:
+        raise NervureError(f"nodes: expected at least 2, got {min(configuration.sizes)}")
+
+
+def _run(part: Part, configuration: Configuration, ledger: Ledger, jobs: int | None) -> Outcome:
+    with cell_progress() as bars:
+        found = run_part(
+            part,
+            configuration,
+            ledger,
+            jobs=jobs,
+            on_stage=lambda total: _bar(bars, part.name, total),
+        )
+    return part.outcome(configuration, found)
+
+
+def _bar(bars: Progress, name: str, total: int) -> Heard:
+    task = bars.add_task(name, total=total, last="")
+
+    def done(cell: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        where = " ".join(
+            str(cell[key])
+            for key in ("kind", "method", "model", "data", "nodes", "seed")
+            if cell.get(key) is not None
+        )
+        error = result.get("test_error", result.get("validation_error"))
+        figure = "" if error is None else f": {100 * error:.2f} %"
+        bars.update(task, advance=1, last=where + figure)
+
+    return done
+
+
+def _draw(outcome: Outcome, folder: Path) -> list[Path]:
+    paths = []
+    for name, figure in outcome.figures.items():
+        paths.append(folder / f"{name}.png")
+        figure.savefig(paths[-1], dpi=150)
+    return paths
+
+
+def _print(console: Console, part: Part, outcome: Outcome) -> None:
+    console.rule(f"{part.name}: {part.about}", align="left")
+    for table in outcome.tables:
+        shown = Table(title=table.title, show_lines=any("\n" in c for r in table.rows for c in r))
+        for index, name in enumerate(table.columns):
+            shown.add_column(name, justify="right" if index else "left")
+        for row in table.rows:
+            shown.add_row(*row)
+        console.print(shown)
+    for sentence in outcome.sentences:
+        console.print(sentence, highlight=False, markup=False)

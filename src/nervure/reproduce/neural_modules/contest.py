@@ -1,0 +1,223 @@
+"""Searches and trainings of methods on equal terms, as cells of a ledger."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from nervure.data import Prepared
+from nervure.errors import EngineError, MissingDependencyError
+from nervure.modules import module_statistics
+from nervure.networks import NeuralModules, count_parameters
+from nervure.reproduce.ledger import Cell
+from nervure.reproduce.neural_modules.job import Job, data_of
+from nervure.reproduce.neural_modules.methods import INSTALL, Method
+from nervure.reproduce.neural_modules.part import Configuration, Found
+from nervure.training import evaluate
+
+# Searches never see a seed of the trainings that are reported.
+SEARCH_SEED = 1000
+_WORST = 1.0
+
+
+def search_cells(
+    part: str,
+    methods: Iterable[str],
+    places: Iterable[tuple[str, int]],
+    configuration: Configuration,
+    target: str = "classes",
+) -> list[dict[str, Any]]:
+    """List the searches: one for each method at each (dataset, nodes)."""
+    return [
+        {
+            "part": part,
+            "kind": "search",
+            "method": method,
+            "data": data,
+            "target": target,
+            "nodes": nodes,
+            "trials": configuration.trials,
+            "epochs": max(2, configuration.epochs // 2),
+            "seconds": configuration.seconds / 2,
+        }
+        for data, nodes in places
+        for method in methods
+    ]
+
+
+def training_cells(found: Found, configuration: Configuration) -> list[dict[str, Any]]:
+    """List the trainings with what each search has found, those of a seed together."""
+    searched = [(c, r) for c, r in found if c["kind"] == "search"]
+    return [
+        {
+            "part": cell["part"],
+            "kind": "training",
+            "method": cell["method"],
+            "data": cell["data"],
+            "target": cell["target"],
+            "nodes": cell["nodes"],
+            "seed": seed,
+            "epochs": configuration.epochs,
+            "seconds": configuration.seconds,
+            "values": result["values"],
+        }
+        for seed in range(configuration.seeds)
+        for cell, result in searched
+    ]
+
+
+def run(
+    cell: Cell,
+    methods: Mapping[str, Method],
+    data_of: Callable[[str, int, str], Prepared] = data_of,
+) -> dict[str, Any]:
+    """Run a search or a training.
+
+    Parameters
+    ----------
+    cell : mapping
+        As from `search_cells` or `training_cells`.
+    methods : mapping of str to Method
+    data_of : callable (name, seed, target) -> Prepared
+        Where the rows come from.
+
+    Returns
+    -------
+    dict
+        Of a search: values (of the best trial), validation_error, trials (values and error of
+        each). Of a training: test_error, validation_error, over_time, seconds, epoch_seconds,
+        epochs, parameters, and for neural modules edges, modules, largest, lost; or failed, the
+        reason.
+    """
+    method = methods[cell["method"]]
+    if cell["kind"] == "search":
+        return _search(cell, method, data_of(cell["data"], SEARCH_SEED, cell["target"]))
+    return _training(cell, method, data_of(cell["data"], cell["seed"], cell["target"]))
+
+
+def _search(cell: Cell, method: Method, data: Prepared) -> dict[str, Any]:
+    optuna = _optuna()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=SEARCH_SEED))
+    study.enqueue_trial({name: where.default for name, where in method.ranges.items()})
+    trials = []
+    for _ in range(int(cell["trials"])):
+        trial = study.ask()
+        values = {
+            name: float(trial.suggest_float(name, where.low, where.high, log=True))
+            for name, where in method.ranges.items()
+        }
+        job = Job(data, cell["nodes"], SEARCH_SEED, values, cell["epochs"], cell["seconds"])
+        try:
+            network = method.train(job)
+            error = evaluate(network, data.x_validation, data.y_validation, "classification").error
+        except EngineError:
+            # These values do not train at all, which is worse than any error.
+            error = _WORST
+        study.tell(trial, error)
+        trials.append({"values": values, "validation_error": error, "seconds": job.spent})
+    best = min(trials, key=lambda one: float(one["validation_error"]))  # type: ignore[arg-type]
+    return {**best, "trials": trials}
+
+
+def _training(cell: Cell, method: Method, data: Prepared) -> dict[str, Any]:
+    job = Job(data, cell["nodes"], cell["seed"], cell["values"], cell["epochs"], cell["seconds"])
+    try:
+        network = method.train(job)
+    except EngineError as error:
+        return {"failed": f"{type(error).__name__}: {error}", "seconds": job.spent}
+    errors = {
+        f"{name}_error": evaluate(network, x, y, "classification").error
+        for name, x, y in (
+            ("validation", data.x_validation, data.y_validation),
+            ("test", data.x_test, data.y_test),
+        )
+    }
+    return {
+        **errors,
+        "over_time": job.over_time,
+        "seconds": job.spent,
+        "epoch_seconds": sum(m["train_seconds"] for m in job.history) / len(job.history),
+        "epochs": len(job.history),
+        "best_epoch": job.best_epoch,
+        "parameters": _parameters(network),
+        **_structure(network, job),
+    }
+
+
+def _parameters(network: nn.Module) -> int:
+    # Of a learned wiring only the edges that are left count.
+    return count_parameters(network.compact() if isinstance(network, NeuralModules) else network)
+
+
+def _structure(network: nn.Module, job: Job) -> dict[str, Any]:
+    if not isinstance(network, NeuralModules):
+        return {}
+    modules = module_statistics(network.topology)
+    return {
+        "edges": network.topology.num_edges,
+        "modules": modules.count,
+        "largest": modules.largest,
+        "sweeps": job.history[-1]["sweeps_mean"],
+        "lost": sum(int(m["lost"]) for m in job.history),
+    }
+
+
+def available(methods: Mapping[str, Method]) -> tuple[list[str], dict[str, str]]:
+    """Give the methods whose packages are there, and for the others how to get them.
+
+    Returns
+    -------
+    list of str, dict of str to str
+        Names of methods; and, by the label of each that is left out, package and command.
+    """
+    there, missing = [], {}
+    for name, method in methods.items():
+        absent = {p: how for p, how in method.packages.items() if not _importable(p)}
+        if absent:
+            package, how = next(iter(absent.items()))
+            missing[method.label] = f"needs {package}: {how}"
+        else:
+            there.append(name)
+    return there, missing
+
+
+def _importable(package: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(package)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _optuna() -> ModuleType:
+    try:
+        return importlib.import_module("optuna")
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the search of hyper-parameters needs optuna: {INSTALL}"
+        ) from error
+
+
+def finished(found: Found) -> list[tuple[Cell, Mapping[str, Any]]]:
+    """Give the trainings that came to an end, over time or not."""
+    return [(c, r) for c, r in found if c["kind"] == "training" and "failed" not in r]
+
+
+def by_seed(
+    found: Found, method: str, data: str, nodes: int, target: str = "classes"
+) -> dict[int, float]:
+    """Give the test error of a method by seed; a failed training is not among them."""
+    wanted: Sequence[object] = (method, data, nodes, target)
+    return {
+        int(c["seed"]): float(r["test_error"])
+        for c, r in finished(found)
+        if [c["method"], c["data"], c["nodes"], c["target"]] == list(wanted)
+    }

@@ -1,0 +1,216 @@
+"""Table 1: error of seven methods on four datasets from 80 to 3,000 nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from nervure.report.style import title
+from nervure.reproduce.ledger import Cell
+from nervure.reproduce.neural_modules import contest
+from nervure.reproduce.neural_modules.comparison import Comparison, compare
+from nervure.reproduce.neural_modules.methods import METHODS
+from nervure.reproduce.neural_modules.paper import OVER_TIME, table_1
+from nervure.reproduce.neural_modules.part import (
+    Configuration,
+    Found,
+    Outcome,
+    Part,
+    TextTable,
+    spread,
+)
+from nervure.reproduce.panels import legend_below, panel_grid
+from nervure.reproduce.plain import plain
+
+NAME = "table-1"
+# Beyond this size the paper itself has only the plain network and neural modules, and so have we:
+# the others are over time.
+LARGEST_OF_ALL = 500
+LARGE = ("nn", "nms", "nms-l2", "nms-nm")
+_LABELS = {name: method.label for name, method in METHODS.items()}
+_COMPARED = [
+    ("nms-nm", "nn"), ("nms-nm", "nms"), ("nms-nm", "nms-l2"), ("nms-nm", "deq"),
+    ("nms-nm", "dag"), ("nms-nm", "optnet"), ("nms", "nn"),
+]  # fmt: skip
+
+
+def searches(configuration: Configuration, _: Found) -> Sequence[Cell]:
+    """List the searches, small networks first."""
+    there, _ignored = contest.available(METHODS)
+    cells: list[dict[str, Any]] = []
+    for nodes in sorted(configuration.sizes):
+        methods = [m for m in there if nodes <= LARGEST_OF_ALL or m in LARGE]
+        places = [(data, nodes) for data in configuration.datasets]
+        cells += contest.search_cells(NAME, methods, places, configuration)
+    return cells
+
+
+def trainings(configuration: Configuration, found: Found) -> Sequence[Cell]:
+    """List the trainings with the values found."""
+    return contest.training_cells(found, configuration)
+
+
+def run(cell: Cell) -> dict[str, Any]:
+    """Run a search or a training."""
+    return contest.run(cell, METHODS)
+
+
+def outcome(_: Configuration, found: Found) -> Outcome:
+    """Put the errors beside the paper's, and compare methods seed by seed."""
+    places = _places(found)
+    comparisons = [
+        compare(
+            one,
+            other,
+            [
+                (contest.by_seed(found, one, *place), contest.by_seed(found, other, *place))
+                for place in places
+            ],
+        )
+        for one, other in _COMPARED
+    ]
+    tables = []
+    for data in dict.fromkeys(data for data, _nodes in places):
+        sizes = [nodes for name, nodes in places if name == data]
+        tables += [_errors(found, data, sizes), _seconds(found, data, sizes)]
+    _there, missing = contest.available(METHODS)
+    sentences = [
+        *(f"left out: {label} ({why})" for label, why in missing.items()),
+        *(one.sentence(_LABELS) for one in comparisons if one.difference.pairs),
+        *_failures(found),
+    ]
+    return Outcome(
+        tables=tables,
+        sentences=sentences,
+        figures={"table-1-errors": _figure(found, places)} if places else {},
+        values=_values(found, places, comparisons),
+    )
+
+
+def _places(found: Found) -> list[tuple[str, int]]:
+    return sorted(
+        {(str(c["data"]), int(c["nodes"])) for c, _ in contest.finished(found)},
+        key=lambda place: (place[0], place[1]),
+    )
+
+
+def _of(found: Found, method: str, data: str, nodes: int) -> list[Mapping[str, Any]]:
+    return [
+        r
+        for c, r in contest.finished(found)
+        if (c["method"], c["data"], c["nodes"]) == (method, data, nodes)
+    ]
+
+
+def _errors(found: Found, data: str, sizes: Sequence[int]) -> TextTable:
+    rows = []
+    for method, label in _LABELS.items():
+        row = [label]
+        for nodes in sizes:
+            results = _of(found, method, data, nodes)
+            ours = spread([r["test_error"] for r in results], 4)
+            if results and sum(r["over_time"] for r in results) * 2 > len(results):
+                ours = f"over time ({ours})"
+            row.append(f"{ours}\n[{_paper(data, method, nodes)}]")
+        rows.append(row)
+    return TextTable(
+        f"Table 1, {data}: test error, mean ± standard deviation over seeds [the paper's]",
+        ["method", *(f"{nodes} nodes" for nodes in sizes)],
+        rows,
+    )
+
+
+def _paper(data: str, method: str, nodes: int) -> str:
+    value = table_1(data, method, nodes)
+    if value is None or value == OVER_TIME:
+        return value or "-"
+    return f"{value:.3f}"
+
+
+def _seconds(found: Found, data: str, sizes: Sequence[int]) -> TextTable:
+    rows = []
+    for method, label in _LABELS.items():
+        row = [label]
+        for nodes in sizes:
+            results = _of(found, method, data, nodes)
+            row.append(
+                f"{spread([r['seconds'] for r in results], 0)} s\n"
+                f"{spread([r['epoch_seconds'] for r in results])} s"
+                if results
+                else "-"
+            )
+        rows.append(row)
+    return TextTable(
+        f"{data}: seconds of a training, and of one of its epochs (one thread)",
+        ["method", *(f"{nodes} nodes" for nodes in sizes)],
+        rows,
+    )
+
+
+def _failures(found: Found) -> list[str]:
+    lines = []
+    for cell, result in found:
+        if cell["kind"] == "training" and "failed" in result:
+            where = f"{cell['data']}, {cell['nodes']} nodes, seed {cell['seed']}"
+            lines.append(f"failed: {_LABELS[cell['method']]}, {where}: {result['failed']}")
+    lost = sum(int(r.get("lost", 0)) for _, r in contest.finished(found))
+    if lost:
+        lines.append(f"samples without an equilibrium, left out of their training step: {lost:,}")
+    return lines
+
+
+def _figure(found: Found, places: Sequence[tuple[str, int]]) -> Figure:
+    names = list(dict.fromkeys(data for data, _ in places))
+    figure, panels = panel_grid(len(names), 2)
+    for panel, data in zip(panels, names, strict=True):
+        for index, (method, label) in enumerate(_LABELS.items()):
+            sizes = [n for name, n in places if name == data and _of(found, method, data, n)]
+            means = [
+                sum(r["test_error"] for r in _of(found, method, data, n))
+                / len(_of(found, method, data, n))
+                for n in sizes
+            ]
+            panel.plot(sizes, means, "o-", color=f"C{index}", label=label, linewidth=1.2, ms=4)
+        panel.set(xscale="log", yscale="log", xlabel="nodes", ylabel="test error")
+        title(panel, data)
+    legend_below(figure, panels[0])
+    return figure
+
+
+def _values(
+    found: Found, places: Sequence[tuple[str, int]], comparisons: Sequence[Comparison]
+) -> dict[str, Any]:
+    cells = [
+        {
+            "data": data,
+            "nodes": nodes,
+            "method": method,
+            "paper": table_1(data, method, nodes),
+            "trainings": [
+                {"seed": c["seed"], "values": c["values"], **r}
+                for c, r in contest.finished(found)
+                if (c["method"], c["data"], c["nodes"]) == (method, data, nodes)
+            ],
+        }
+        for data, nodes in places
+        for method in METHODS
+    ]
+    values: dict[str, Any] = plain(
+        {
+            "cells": [cell for cell in cells if cell["trainings"]],
+            "comparisons": [asdict(one) for one in comparisons],
+        }
+    )
+    return values
+
+
+PART = Part(
+    name=NAME,
+    about="error of seven methods on four datasets, 80 to 3,000 nodes",
+    stages=(searches, trainings),
+    run=run,
+    outcome=outcome,
+)

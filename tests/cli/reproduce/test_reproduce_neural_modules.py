@@ -1,0 +1,75 @@
+"""`nervure reproduce neural-modules`, on digits."""
+
+import json
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from nervure.cli.app import app
+from nervure.data import registry
+from nervure.reproduce.neural_modules import job, methods, table_1
+
+ARGUMENTS = [
+    "table-1", "--data", "codon", "--nodes", "6", "--seeds", "2", "--trials", "1", "--epochs", "2",
+    "--jobs", "1",
+]  # fmt: skip
+
+
+@pytest.fixture
+def _small(monkeypatch):
+    job._loaded.cache_clear()
+    monkeypatch.setattr(job, "load", lambda _: registry.load("digits"))
+    few = {name: methods.METHODS[name] for name in ("nn", "nms", "nms-nm")}
+    monkeypatch.setattr(table_1, "METHODS", few)
+    monkeypatch.setattr(table_1, "_LABELS", {name: method.label for name, method in few.items()})
+    yield
+    job._loaded.cache_clear()
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, ["reproduce", "neural-modules", *map(str, arguments)])
+
+
+@pytest.mark.usefixtures("_small")
+def test_tables_figures_and_a_ledger_that_is_gone_on_with(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    done = call(*ARGUMENTS, "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "Table 1, codon" in done.stdout
+    assert "NMs & NM - NN" in done.stdout
+    assert (tmp_path / "table-1-errors.png").stat().st_size > 10_000
+
+    def refuse(_):
+        raise AssertionError("a cell was run twice")
+
+    monkeypatch.setattr(table_1.contest, "run", refuse)
+    again = call(*ARGUMENTS, "--out", tmp_path, "--json")
+    assert again.exit_code == 0, again.output
+    values = json.loads(again.stdout)
+    assert values["configuration"]["trials"] == 1
+    cells = values["parts"]["table-1"]["cells"]
+    assert [c["method"] for c in cells] == ["nn", "nms", "nms-nm"]
+    assert [len(c["trainings"]) for c in cells] == [2, 2, 2]
+
+
+def test_a_wrong_part_dataset_or_size_is_answered_with_what_there_is(tmp_path):
+    for arguments, words in (
+        (["table-2"], "expected among table-1"),
+        (["table-1", "--data", "iris"], "expected among codon, activity, facebook, gas, got iris"),
+        (["table-1", "--nodes", "1"], "expected at least 2, got 1"),
+    ):
+        done = call(*arguments, "--out", tmp_path)
+        assert done.exit_code
+        assert words in str(done.exception)
+
+
+@pytest.mark.usefixtures("_small")
+def test_a_part_whose_package_is_missing_is_left_out_by_name(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    done = call(*ARGUMENTS, "--out", tmp_path)
+    assert done.exit_code == 0
+    assert (
+        'table-1 left out: the search of hyper-parameters needs optuna: pip install "nervure[rep'
+        in (done.stdout.replace("\n", ""))
+    )
