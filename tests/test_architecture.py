@@ -20,7 +20,7 @@ ALLOWED = {
     "networks": {"errors", "topology", "engine"},
     "rules": {"errors", "_core", "topology", "engine", "networks"},
     "modules": {"errors", "topology", "networks"},
-    "baselines": {"errors", "engine", "networks"},
+    "baselines": {"errors", "topology", "engine", "networks"},
     "training": {
         "errors", "_core", "topology", "engine", "networks", "rules", "modules", "baselines",
     },

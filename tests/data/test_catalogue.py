@@ -138,6 +138,7 @@ def test_twins_of_a_mac_archive_are_ignored(tmp_path):
         archive.writestr("facebook_large/musae_facebook_features.json", '{"0": [1], "1": []}')
         target = "id,facebook_id,page_name,page_type\n0,9,a,tvshow\n1,8,b,company\n"
         archive.writestr("facebook_large/musae_facebook_target.csv", target)
-        for name in ("features.json", "target.csv"):
+        archive.writestr("facebook_large/musae_facebook_edges.csv", "id_1,id_2\n0,1\n")
+        for name in ("features.json", "target.csv", "edges.csv"):
             archive.writestr(f"__MACOSX/facebook_large/._musae_facebook_{name}", b"\x00\x05")
     assert load_official(CATALOGUE["facebook"], [path]).y.tolist() == [1, 0]

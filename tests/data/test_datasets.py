@@ -52,10 +52,19 @@ def test_files_at_hand_have_the_listed_form(name):
     data = load(name)
     assert data.x.shape == (entry.rows, entry.features)
     assert len(data.class_names) == entry.classes == len(np.unique(data.y))
+    assert (None if data.edges is None else data.edges.shape) == (
+        (171_002, 2) if name == "facebook" else None
+    )
     prepared = prepare(data, seed=0)
     if data.subset is not None:
         assert data.subset in prepared.messages[0]
         assert "subset" in data.subset
+
+
+@pytest.mark.parametrize("edges", [[[0, 1797]], [[-1, 3]], [[0, 1, 2]]])
+def test_edges_must_be_pairs_of_rows(edges):
+    with pytest.raises(DataError, match="edges: expected pairs of rows 0 to 1796"):
+        replace(load("digits"), edges=np.array(edges, dtype=np.int32))
 
 
 def test_unknown_name_suggests_the_nearest():
@@ -219,10 +228,12 @@ def test_facebook_from_its_archive(tmp_path):
         archive.writestr("facebook_large/musae_facebook_features.json", features)
         target = "id,facebook_id,page_name,page_type\n0,9,a,tvshow\n1,8,b,company\n2,7,c,tvshow\n"
         archive.writestr("facebook_large/musae_facebook_target.csv", target)
+        archive.writestr("facebook_large/musae_facebook_edges.csv", "id_1,id_2\n0,2\n1,1\n")
     data = load_official(CATALOGUE["facebook"], [path])
     assert data.x.shape == (3, 4714)
     assert data.x[0].indices.tolist() == [2, 5]
     assert data.y.tolist() == [1, 0, 1]
+    assert data.edges.tolist() == [[0, 2], [1, 1]]
 
 
 def test_activity_features_are_what_they_are_called(tmp_path):

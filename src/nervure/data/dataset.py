@@ -36,6 +36,8 @@ class Dataset:
     official_test : ndarray of bool, shape (rows,), or None
         Rows of the published test part.
     image_shape : tuple of int, or None
+    edges : ndarray of int32, shape (edges, 2), or None
+        Between the rows, where they are the nodes of an undirected graph; each pair once.
     subset : str or None
         What part of the published data this is, when it is not all of it.
     citation : str
@@ -50,6 +52,7 @@ class Dataset:
     groups: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     official_test: NDArray[np.bool_] | None = None
     image_shape: tuple[int, ...] | None = None
+    edges: NDArray[np.int32] | None = None
     subset: str | None = None
     citation: str = ""
 
@@ -67,6 +70,12 @@ class Dataset:
                 problems.append(f"group {name}: expected {rows} values, got {values.shape}")
         if self.official_test is not None and self.official_test.shape != (rows,):
             problems.append(f"official_test: expected {rows} values")
+        if self.edges is not None and not (
+            self.edges.ndim == 2
+            and self.edges.shape[1] == 2
+            and ((self.edges >= 0) & (self.edges < rows)).all()
+        ):
+            problems.append(f"edges: expected pairs of rows 0 to {rows - 1}")
         if self.task == "classification" and rows:
             low, high = int(self.y.min()), int(self.y.max())
             if low < 0 or high >= len(self.class_names):

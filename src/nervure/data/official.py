@@ -201,6 +201,7 @@ def _facebook(entry: Entry, files: Sequence[Path]) -> Dataset:
         by_suffix = {n.rsplit("_", 1)[-1]: n for n in members}
         features = json.loads(archive.read(by_suffix["features.json"]))
         target = archive.read(by_suffix["target.csv"]).decode("utf-8")
+        links = archive.read(by_suffix["edges.csv"]).decode("utf-8")
     kinds = {row["id"]: row["page_type"] for row in csv.DictReader(io.StringIO(target))}
     count = len(kinds)
     indices = [np.sort(np.array(features[str(i)], dtype=np.int32)) for i in range(count)]
@@ -215,6 +216,7 @@ def _facebook(entry: Entry, files: Sequence[Path]) -> Dataset:
         task="classification",
         class_names=names,
         feature_names=pixel_names(width),
+        edges=np.loadtxt(io.StringIO(links), dtype=np.int32, delimiter=",", skiprows=1, ndmin=2),
         citation=entry.citation,
     )
 

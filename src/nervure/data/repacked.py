@@ -119,6 +119,7 @@ def _facebook(entry: Entry, arrays: dict[str, NDArray[Any]]) -> Dataset:
         task="classification",
         class_names=class_names(arrays, entry.classes),
         feature_names=pixel_names(features),
+        edges=arrays["edges"].astype(np.int32),
         subset=entry.subset,
         citation=entry.citation,
     )

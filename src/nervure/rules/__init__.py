@@ -2,6 +2,7 @@
 
 from nervure.rules.coactivation import CoActivation, Evolution, evolved
 from nervure.rules.coactivation_statistics import CoActivationStatistics, pair_histograms
+from nervure.rules.darts_search import DartsSearch, architecture_gradient
 from nervure.rules.evolutionary import SET, MagnitudePruning, RigL, Static
 from nervure.rules.halving import HalvingSearch
 from nervure.rules.iterative_pruning import EdgePruning, IterativePruning, UnitPruning
@@ -22,6 +23,7 @@ __all__ = [
     "SET",
     "CoActivation",
     "CoActivationStatistics",
+    "DartsSearch",
     "EdgeHistory",
     "EdgePruning",
     "Evolution",
@@ -37,6 +39,7 @@ __all__ = [
     "SparseTraining",
     "Static",
     "UnitPruning",
+    "architecture_gradient",
     "edge_strengths",
     "evolved",
     "pair_histograms",
