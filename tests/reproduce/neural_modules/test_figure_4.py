@@ -1,6 +1,5 @@
 """Figure 4 on digits, with a stand-in for DEQ."""
 
-import importlib
 import json
 
 import pytest
@@ -29,10 +28,8 @@ class StandIn(nn.Module):
 def _small(monkeypatch):
     codon.training_rows.cache_clear()
     monkeypatch.setattr(codon, "load", lambda _: registry.load("digits"))
-    monkeypatch.setattr(
-        importlib.import_module("nervure.baselines"), "DeepEquilibrium", StandIn, raising=False
-    )
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(figure_4, "DeepEquilibrium", StandIn)
+    monkeypatch.setattr(figure_4, "importable", lambda _: True)
     monkeypatch.setattr(figure_4, "_QUICK_SIZES", (12, 20))
     yield
     codon.training_rows.cache_clear()
@@ -61,7 +58,7 @@ def test_cells_are_settings_and_each_is_there_once():
 
 
 def test_without_torchdeq_deq_is_left_out(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(figure_4, "importable", lambda _: False)
     methods = {cell.get("method") for cell in figure_4.cells(Configuration(), [])}
     assert DEQ not in methods
     assert {"NMs&NM", "NMs&L2", "NMs"} <= methods

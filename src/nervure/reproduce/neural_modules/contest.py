@@ -178,7 +178,7 @@ def available(methods: Mapping[str, Method]) -> tuple[list[str], dict[str, str]]
     """
     there, missing = [], {}
     for name, method in methods.items():
-        absent = {p: how for p, how in method.packages.items() if not _importable(p)}
+        absent = {p: how for p, how in method.packages.items() if not importable(p)}
         if absent:
             package, how = next(iter(absent.items()))
             missing[method.label] = f"needs {package}: {how}"
@@ -187,7 +187,8 @@ def available(methods: Mapping[str, Method]) -> tuple[list[str], dict[str, str]]
     return there, missing
 
 
-def _importable(package: str) -> bool:
+def importable(package: str) -> bool:
+    """Tell whether an optional package is there and loads."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

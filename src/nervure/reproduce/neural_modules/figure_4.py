@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 from collections.abc import Sequence
 from statistics import median
@@ -11,6 +9,7 @@ from typing import Any
 
 import torch
 
+from nervure.baselines import DeepEquilibrium
 from nervure.errors import EngineError
 from nervure.networks import GraphLayer
 from nervure.reproduce.ledger import Cell
@@ -20,6 +19,7 @@ from nervure.reproduce.neural_modules.codon import (
     options_of,
     training_rows,
 )
+from nervure.reproduce.neural_modules.contest import importable
 from nervure.reproduce.neural_modules.figure_4_outcome import (
     BATCHES,
     DEQ,
@@ -33,6 +33,7 @@ from nervure.reproduce.neural_modules.independent_modules import (
     seconds_by_threads,
     step_of,
 )
+from nervure.reproduce.neural_modules.methods import INSTALL
 from nervure.reproduce.neural_modules.part import Configuration, Found, Part
 from nervure.topology import Topology
 from nervure.training.loop import Training
@@ -64,7 +65,7 @@ def cells(configuration: Configuration, _: Found) -> Sequence[Cell]:
         "rows": 1000 if quick else None,
         "warm": 1 if quick else 3, "timed": 1 if quick else 3,
     }  # fmt: skip
-    has_peer = importlib.util.find_spec("torchdeq") is not None
+    has_peer = importable("torchdeq")
     methods = [method for method in METHODS if method.name != DEQ or has_peer]
     found = []
     for nodes in _QUICK_SIZES if quick else _SIZES:
@@ -121,10 +122,8 @@ def _epochs(cell: Cell) -> dict[str, Any]:
 
 def _equilibrium(cell: Cell) -> Training:
     """Begin a training of an equilibrium over all pairs of nodes, solved by torchdeq."""
-    # The class loads torchdeq, an optional package.
-    network_class = importlib.import_module("nervure.baselines").DeepEquilibrium
     data = training_rows(cell["seed"], cell["rows"])
-    network = network_class(data.x.shape[1], data.classes, nodes=cell["nodes"], seed=cell["seed"])
+    network = DeepEquilibrium(data.x.shape[1], data.classes, nodes=cell["nodes"], seed=cell["seed"])
     return Training(network, data.x, data.y, task="classification", options=options_of(cell))
 
 
@@ -150,5 +149,5 @@ PART = Part(
     run=run,
     outcome=outcome,
     timed=True,
-    needs={"torchdeq": 'pip install "nervure[bench]"'},
+    needs={"torchdeq": INSTALL},
 )
