@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nervure.cli.app import app
+from nervure.cli.reproduce.neural_modules import _chosen
 from nervure.data import registry
 from nervure.reproduce.neural_modules import job, methods, table_1
 
@@ -51,6 +52,13 @@ def test_tables_figures_and_a_ledger_that_is_gone_on_with(tmp_path, monkeypatch)
     cells = values["parts"]["table-1"]["cells"]
     assert [c["method"] for c in cells] == ["nn", "nms", "nms-nm"]
     assert [len(c["trainings"]) for c in cells] == [2, 2, 2]
+
+
+def test_both_halves_of_a_figure_go_by_its_number():
+    assert [part.name for part in _chosen(["figure-10", "table-1", "figure-10a"])] == [
+        "figure-10a", "figure-10b", "table-1",
+    ]  # fmt: skip
+    assert len(_chosen(["theory", "all"])) == len(_chosen(None)) == 10
 
 
 def test_a_wrong_part_dataset_or_size_is_answered_with_what_there_is(tmp_path):

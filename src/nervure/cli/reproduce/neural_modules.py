@@ -48,7 +48,10 @@ def reproduce_neural_modules(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=2, help=f"At most, of Table 1; {_FULL.epochs}, quick {QUICK.epochs}."),
+        typer.Option(
+            min=2,
+            help=f"At most, of Table 1 and Figures 2 and 8; {_FULL.epochs}, quick {QUICK.epochs}.",
+        ),
     ] = None,
     budget: Annotated[
         float | None,
@@ -116,14 +119,16 @@ def reproduce_neural_modules(
 
 
 def _chosen(parts: list[str] | None) -> list[Part]:
-    unknown = [name for name in parts or () if name not in PARTS and name != "all"]
+    if not parts or "all" in parts:
+        return list(PARTS.values())
+    # figure-10 is figure-10a and figure-10b.
+    of = {name: [key for key in PARTS if name in (key, key.rstrip("ab"))] for name in parts}
+    unknown = [name for name, keys in of.items() if not keys]
     if unknown:
         raise NervureError(
             f"parts: expected among {', '.join(PARTS)} or all, got {', '.join(unknown)}"
         )
-    if not parts or "all" in parts:
-        return list(PARTS.values())
-    return [PARTS[name] for name in dict.fromkeys(parts)]
+    return [PARTS[key] for key in dict.fromkeys(key for keys in of.values() for key in keys)]
 
 
 def _check(configuration: Configuration) -> None:
