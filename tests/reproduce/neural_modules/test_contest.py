@@ -31,6 +31,10 @@ def test_a_search_tries_the_default_first_and_gives_the_best():
         for name, where in METHODS["nms-nm"].ranges.items():
             assert where.low <= trial["values"][name] <= where.high
     again = search("nms-nm")
+    rates = [t["values"]["learning_rate"] for t in found["trials"]]
+    # All methods of one range try the same rates first.
+    assert rates == [t["values"]["learning_rate"] for t in search("nn")["trials"]]
+    assert rates == pytest.approx([0.3, 0.05 * 40**0.75, 0.05 * 40**0.25])
     assert [t["values"] for t in again["trials"]] == [t["values"] for t in found["trials"]]
 
 

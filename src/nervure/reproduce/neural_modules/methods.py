@@ -27,8 +27,12 @@ class Range:
     default: float
     high: float
 
+    def at(self, share: float) -> float:
+        """Give the value at a share of the way from the lowest to the highest."""
+        return float(self.low * (self.high / self.low) ** share)
 
-_RATE = Range(0.05, 0.3, 1.0)
+
+_RATE = Range(0.05, 0.3, 2.0)
 
 
 @dataclass(frozen=True)
