@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -62,9 +64,7 @@ def run_cells(
         return
     # Fresh processes: a forked one would have torch's locks, but none of its threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(jobs, len(missing)), context, torch.set_num_threads, (threads,)
-    ) as pool:
+    with ProcessPoolExecutor(min(jobs, len(missing)), context, _begin, (threads,)) as pool:
         under_way: dict[Future[tuple[dict[str, Any], float]], Cell] = {}
         failure: BaseException | None = None
         while missing or under_way:
@@ -102,6 +102,20 @@ def _run_here(
             heard(cell, result)
     finally:
         torch.set_num_threads(before)
+
+
+def _begin(threads: int) -> None:
+    """Prepare a process that computes cells."""
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # Whoever kills the command does not expect its cells to go on for minutes.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _ignore(_: Cell, __: dict[str, Any]) -> None:
