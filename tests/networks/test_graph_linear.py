@@ -63,6 +63,15 @@ def test_the_default_core_does_not_narrow_the_layer(sizes, nodes):
     assert (layer.in_features, layer.out_features) == sizes
 
 
+def test_a_wiring_to_start_from_says_how_many_nodes():
+    ring = Topology.from_edges([(0, 1), (1, 2), (2, 0)], 3, range(3), range(3))
+    layer = GraphLinear(6, 4, topology=ring, storage="sparse", seed=0)
+    assert layer.topology == ring
+    assert layer.core.weight.numel() == 3
+    with pytest.raises(EngineError, match="expected 5 nodes"):
+        GraphLinear(6, 4, nodes=5, topology=ring)
+
+
 def test_the_wiring_travels():
     layer = rewired()
     fresh = GraphLinear(6, 4, nodes=20, seed=9)

@@ -12,13 +12,14 @@ from torch import nn
 from nervure import NeuralModules, Topology
 from nervure.baselines import PlainNetwork
 from nervure.errors import ModelFileError
+from nervure.networks import GraphLinear
 from nervure.rules import Repulsion
 from nervure.training import checkpoint
 from nervure.training.checkpoint import load_model, read_metadata, save_model
 
 
-def network(nodes=8, keep=20, activation="tanh"):
-    net = NeuralModules(4, 2, nodes=nodes, activation=activation, seed=0)
+def network(nodes=8, keep=20, activation="tanh", kind=NeuralModules):
+    net = kind(4, 2, nodes=nodes, activation=activation, seed=0)
     Repulsion(net, torch.optim.SGD(net.parameters(), lr=0.1), keep=keep)
     return net
 
@@ -37,8 +38,10 @@ def path(tmp_path):
         network().compact().double(),
         network().bfloat16(),
         PlainNetwork(4, 2, nodes=5, activation="relu", seed=1),
+        network(kind=GraphLinear),
+        network(activation="relu", kind=GraphLinear).compact(),
     ],
-    ids=["dense", "mixed", "sparse", "double", "bfloat16", "plain"],
+    ids=["dense", "mixed", "sparse", "double", "bfloat16", "plain", "linear", "linear-sparse"],
 )
 def test_round_trip(path, net):
     before = copy.deepcopy(net.state_dict())
@@ -56,6 +59,7 @@ def test_round_trip(path, net):
         x = torch.randn(3, 4, dtype=net.decoder.weight.dtype)
         assert torch.equal(loaded.network(x), net(x))
     assert not loaded.network.training
+    assert type(loaded.network) is type(net)
 
 
 def test_saving_changes_nothing_and_is_repeatable(path):
@@ -76,12 +80,13 @@ def test_shared_parameters_can_be_saved(path):
     assert torch.equal(load_model(path).network.decoder.weight, net.hidden.weight)
 
 
-def test_a_compact_network_loads_without_nodes_times_nodes(path, monkeypatch):
+@pytest.mark.parametrize("kind", [NeuralModules, GraphLinear])
+def test_a_compact_network_loads_without_nodes_times_nodes(path, monkeypatch, kind):
     nodes = 20_000  # a matrix would take 1.6 GB, the complete digraph more
     pairs = np.column_stack((np.arange(nodes), (np.arange(nodes) + 1) % nodes))
     everything = range(nodes)
     ring = Topology.from_edges(pairs, num_nodes=nodes, inputs=everything, outputs=everything)
-    net = NeuralModules(2, 2, nodes=nodes, topology=ring, storage="sparse", seed=0)
+    net = kind(2, 2, nodes=nodes, topology=ring, storage="sparse", seed=0)
     save_model(path, net, metadata={})
     monkeypatch.setattr(Topology, "complete", None)
     loaded = load_model(path).network

@@ -7,6 +7,7 @@ from typing import Any
 from nervure.engine.sweeping import DEFAULT_MAX_SWEEPS, OnFailure
 from nervure.errors import EngineError
 from nervure.networks.neural_modules import NeuralModules
+from nervure.topology import Topology
 
 # A core of fewer nodes has hardly room for modules.
 _FEWEST_NODES = 64
@@ -25,9 +26,11 @@ class GraphLinear(NeuralModules):
     in_features, out_features : int
     nodes : int, optional
         Neurons of the core, at least 2. None takes the smaller of in_features and out_features, so
-        that the layer can do what a linear one does, and at least 64.
+        that the layer can do what a linear one does, and at least 64; or those of `topology`.
     activation : str
         Of the core's nodes.
+    topology : Topology, optional
+        A wiring to start from instead of the complete digraph, as in `NeuralModules`.
     storage : {"dense", "sparse"}
         "dense" to learn the wiring; "sparse" is what `compact` returns.
     contraction, tolerance, max_sweeps, on_failure
@@ -72,6 +75,7 @@ class GraphLinear(NeuralModules):
         *,
         nodes: int | None = None,
         activation: str = "tanh",
+        topology: Topology | None = None,
         storage: str = "dense",
         contraction: float | None = None,
         tolerance: float | None = None,
@@ -83,12 +87,14 @@ class GraphLinear(NeuralModules):
             if value < 1:
                 raise EngineError(f"{name}: expected at least 1, got {value}")
         if nodes is None:
-            nodes = max(_FEWEST_NODES, min(in_features, out_features))
+            fewest = max(_FEWEST_NODES, min(in_features, out_features))
+            nodes = fewest if topology is None else topology.num_nodes
         super().__init__(
             in_features,
             out_features,
             nodes=nodes,
             activation=activation,
+            topology=topology,
             storage=storage,
             contraction=contraction,
             tolerance=tolerance,

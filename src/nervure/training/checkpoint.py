@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nervure.baselines import PlainNetwork
 from nervure.errors import ModelFileError, NervureError
-from nervure.networks import BlockDAG, FreeNet, NeuralModules, SparseMLP
+from nervure.networks import BlockDAG, FreeNet, GraphLinear, NeuralModules, SparseMLP
 from nervure.networks.block_design import Design, state_shapes
 from nervure.networks.stored_topology import WIRING, blocks_of
 from nervure.networks.weight_layout import WeightLayout
@@ -119,8 +119,23 @@ def saved_topology(tensors: Mapping[str, Tensor], prefix: str, block: int = 1) -
 
 
 def _neural_modules(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    topology = _checked_wiring(arguments, tensors, "inputs", "outputs")
+    # The saved wiring keeps the complete digraph from being built; the seed keeps torch's own
+    # random generator where it is.
+    return NeuralModules(**arguments, topology=topology, seed=0)
+
+
+def _graph_linear(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    topology = _checked_wiring(arguments, tensors, "in_features", "out_features")
+    return GraphLinear(**arguments, topology=topology, seed=0)
+
+
+def _checked_wiring(
+    arguments: Mapping[str, Any], tensors: Mapping[str, Tensor], first: str, last: str
+) -> Topology:
+    """Give the wiring of a core between encoder and decoder, whose shapes fit the arguments."""
     topology = saved_topology(tensors, "core.")
-    nodes, inputs, outputs = (arguments.get(key) for key in ("nodes", "inputs", "outputs"))
+    nodes, inputs, outputs = (arguments.get(key) for key in ("nodes", first, last))
     sparse = arguments.get("storage") == "sparse"
     shapes: dict[str, tuple[object, ...]] = {
         "encoder.weight": (nodes, inputs),
@@ -129,9 +144,7 @@ def _neural_modules(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor])
         "core.topology.indptr": (topology.num_nodes + 1,),
     }
     expect_shapes(tensors, shapes)
-    # The saved wiring keeps the complete digraph from being built; the seed keeps torch's own
-    # random generator where it is.
-    return NeuralModules(**arguments, topology=topology, seed=0)
+    return topology
 
 
 def _freenet(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -183,6 +196,7 @@ def _block_dag(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> n
 _BUILDERS: dict[str, NetworkBuilder] = {
     BlockDAG.__name__: _block_dag,
     FreeNet.__name__: _freenet,
+    GraphLinear.__name__: _graph_linear,
     NeuralModules.__name__: _neural_modules,
     PlainNetwork.__name__: _plain_network,
     SparseMLP.__name__: _sparse_mlp,

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from nervure.data import registry
 from nervure.reproduce.neural_modules import codon
 
 CELL = {
@@ -13,12 +12,7 @@ CELL = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _digits(monkeypatch):
-    codon.training_rows.cache_clear()
-    monkeypatch.setattr(codon, "load", lambda _: registry.load("digits"))
-    yield
-    codon.training_rows.cache_clear()
+pytestmark = pytest.mark.usefixtures("digits")
 
 
 def test_rows_are_a_random_part_of_the_training_rows():

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from nervure.data import registry
 from nervure.errors import EngineError
 from nervure.measures import CONNECTOMES
 from nervure.reproduce.neural_modules import figure_11, module_training
@@ -16,13 +15,11 @@ from nervure.reproduce.neural_modules.part import QUICK, Configuration
 
 
 @pytest.fixture
-def digits(monkeypatch):
-    """Put digits in the place of every dataset, and make networks small."""
-    module_training.prepared.cache_clear()
-    monkeypatch.setattr(module_training, "load", lambda _: registry.load("digits"))
+def digits(digits, monkeypatch):
+    """Make networks small."""
+    del digits
     monkeypatch.setattr(figure_11, "NODES_QUICK", 14)
-    yield replace(QUICK, datasets=("codon", "gas"), epochs=2)
-    module_training.prepared.cache_clear()
+    return replace(QUICK, datasets=("codon", "gas"), epochs=2)
 
 
 def test_every_network_has_one_without_penalty_beside_it():
@@ -107,7 +104,9 @@ def test_a_network_that_failed_is_named(digits, monkeypatch):
     monkeypatch.setattr(module_training, "fit", diverges)
     failed = figure_11.run(cells[1])
     assert failed == {"failed": "the training loss became nan"}
-    assert figure_11.outcome(digits, [(cells[1], failed)]).tables == ()
+    alone = figure_11.outcome(digits, [(cells[1], failed)])
+    assert alone.tables == ()
+    assert alone.sentences == ["codon, alpha 0, seed 0: the network failed."]
     outcome = figure_11.outcome(digits, [(cells[0], good), (cells[1], failed)])
     assert outcome.sentences[0] == "codon, alpha 0, seed 0: the network failed."
     assert list(outcome.figures) == ["figure-11-codon", "figure-12"]

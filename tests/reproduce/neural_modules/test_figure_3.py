@@ -11,6 +11,7 @@ from torch import nn
 
 from nervure.baselines import PlainNetwork
 from nervure.data import Texts
+from nervure.errors import ConvergenceError, EngineError
 from nervure.networks import GraphLinear, count_parameters
 from nervure.reproduce.neural_modules import figure_3, figure_3_data
 from nervure.reproduce.neural_modules.figure_3_outcome import outcome
@@ -150,6 +151,35 @@ def test_a_graph_without_equilibria_is_a_result(monkeypatch):
     assert result == {"converged": False, "parameters": result["parameters"]}
 
 
+@pytest.mark.usefixtures("made_up")
+def test_test_rows_without_equilibria_cost_the_test_accuracy_alone(monkeypatch):
+    def never(*_, **__):
+        raise ConvergenceError("none", component=0, component_size=3, residual=1.0, samples=2)
+
+    monkeypatch.setattr(figure_3, "evaluate", never)
+    result = figure_3.run(tiny("cifar10", "graph"))
+    assert result["converged"]
+    assert result["test_accuracy"] is None
+    assert result["validation_accuracy"] == max(result["curve"])
+    came = outcome(QUICK, [*found([0.02, 0.03])[:3], (found([0, 0])[3][0], result)])
+    assert came.values["cifar10"]["difference"]["pairs"] == 1
+    assert came.tables[0].rows[1][4] == "72.00"
+    assert any("graph: 1 of 2 had a test row without" in line for line in came.sentences)
+
+
+@pytest.mark.usefixtures("made_up")
+def test_a_loss_that_is_no_number_is_a_result(monkeypatch):
+    def diverges(*_, **__):
+        raise EngineError("the training loss became nan")
+
+    monkeypatch.setattr(figure_3, "fit", diverges)
+    result = figure_3.run(tiny("cifar10", "unchanged"))
+    assert result == {"converged": False, "parameters": result["parameters"]}
+    cell = {"data": "cifar10", "model": "unchanged", "seed": 0}
+    came = outcome(QUICK, [(cell, result)])
+    assert "unchanged: 1 of 1 trainings had a batch without equilibria" in came.sentences[0]
+
+
 def test_the_residual_network_by_hand():
     network = ResidualNetwork(nn.Linear(8, 3), channels=[4, 8], blocks=2, seed=1).eval()
     x = torch.randn(2, 3, 16, 16)
@@ -258,13 +288,15 @@ def test_the_outcome_is_scipy_s_test_in_words():
 
 def test_what_is_missing_is_left_out(tmp_path):
     assert outcome(Configuration(), []).figures == {}
+    assert any("a standard ResNet has not" in s for s in outcome(QUICK, found([0.02])).sentences)
     one = outcome(QUICK, found([0.02], "20newsgroups")[:1])
+    assert not any("ResNet" in sentence for sentence in one.sentences)
     assert one.values["20newsgroups"]["difference"] is None
     assert len(one.tables[0].rows) == 1
     lost = outcome(
         QUICK, [*found([0.02]), *found([0.01], "20newsgroups", converged=False, test_accuracy=None)]
     )
-    assert any("1 of 1 graphs had a batch without" in sentence for sentence in lost.sentences)
+    assert any("graph: 1 of 1 trainings had a batch" in sentence for sentence in lost.sentences)
     assert any("Quick form" in sentence for sentence in lost.sentences)
     assert lost.values["20newsgroups"]["difference"] is None
     figure = lost.figures["figure-3"]

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from nervure.data import registry
-from nervure.errors import ConvergenceError
+from nervure.data.encoding import ArrayEncoder
+from nervure.errors import ConvergenceError, EngineError
+from nervure.networks import NeuralModules
 from nervure.reproduce.neural_modules import figure_9, module_training
 from nervure.reproduce.neural_modules.figure_9_claims import (
     contrast_of_edges,
@@ -26,21 +28,21 @@ from nervure.reproduce.neural_modules.figure_9_grid import (
     grids,
     joint_settings,
 )
+from nervure.reproduce.neural_modules.job import data_of
 from nervure.reproduce.neural_modules.part import QUICK, Configuration
+from nervure.training import Fitted
 
 FULL = Configuration(seeds=2)
 
 
 @pytest.fixture
-def digits(monkeypatch):
-    """Put digits in the place of every dataset, and make networks and grid small."""
-    module_training.prepared.cache_clear()
-    monkeypatch.setattr(module_training, "load", lambda _: registry.load("digits"))
+def digits(digits, monkeypatch):
+    """Make networks and grid small."""
+    del digits
     monkeypatch.setattr(figure_9, "NODES_QUICK", 12)
     monkeypatch.setattr(figure_9, "ALPHAS", (0.0, 0.1))
     monkeypatch.setattr(figure_9, "DEGREES", (0.5, 4.0))
-    yield replace(QUICK, datasets=("codon", "gas"), epochs=2)
-    module_training.prepared.cache_clear()
+    return replace(QUICK, datasets=("codon", "gas"), epochs=2)
 
 
 def made_up(error, data="gas", seeds=2, **others):
@@ -80,21 +82,57 @@ def test_a_cell_says_what_was_measured(digits):
     cell = {**figure_9.cells(digits)[0], "degree": 2.0, "epochs": 3}
     result = figure_9.run(cell)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert result["validation_rows"] == len(module_training.prepared("codon", 0).y_validation)
+    assert result["validation_rows"] == len(data_of("codon", 0).y_validation)
     assert result == {**figure_9.run(cell), "seconds": result["seconds"]}
-    data = module_training.prepared("codon", 0)
+    data = data_of("codon", 0)
     network, fitted = module_training.train(cell)
     assert network.topology.num_edges == 24
     predicted = network(torch.from_numpy(data.x_test))
     expected = float((predicted.argmax(1).numpy() != data.y_test).mean())
     assert result["test_error"] == pytest.approx(expected)
-    assert result["validation_error"] == min(m["validation_error"] for m in fitted.history)
+    kept = fitted.history[fitted.best_epoch - 1]
+    assert result["validation_error"] == kept["validation_error"]
+    assert kept["validation_error"] == min(m["validation_error"] for m in fitted.history)
+    assert (result["sweeps"], result["sweeps_max"]) == (kept["sweeps_mean"], kept["sweeps_max"])
     graph = nx.DiGraph(network.topology.edges.tolist())
     sizes = sorted(map(len, nx.strongly_connected_components(graph)), reverse=True)
     assert result["module_sizes"] == [size for size in sizes if size > 1]
     assert result["wired_nodes"] == len(graph)
     assert result["wired_degree"] == pytest.approx(2 * 24 / len(graph))
     assert result["largest_share"] == pytest.approx(sizes[0] / 12 if sizes[0] > 1 else 0)
+
+
+@pytest.mark.usefixtures("digits")
+def test_sweeps_are_those_of_the_epoch_that_is_kept():
+    data = data_of("codon", 0)
+    network = NeuralModules(data.x_train.shape[1], 10, nodes=4, seed=0)
+    errors, sweeps = (0.2, 0.1, 0.3), (3.0, 5.0, 9.0)
+    history = [
+        {"validation_error": e, "validation_loss": e, "sweeps_mean": s, "sweeps_max": 2 * s}
+        for e, s in zip(errors, sweeps, strict=True)
+    ]
+    found = module_training.errors(network, Fitted(history, best_epoch=2), data)
+    assert (found["validation_error"], found["sweeps"], found["sweeps_max"]) == (0.1, 5.0, 10.0)
+
+
+def test_what_one_seed_tests_on_no_seed_learns_from(digits, monkeypatch):
+    """Settings are chosen by the mean over seeds, so that no seed may have seen a test row."""
+    seen = []
+
+    def fit(_, x, *__, validation, **___):
+        seen.append({row.tobytes() for row in np.concatenate([x, validation[0]])})
+        raise EngineError("looked at")
+
+    monkeypatch.setattr(module_training, "fit", fit)
+    cell = figure_9.cells(digits)[0]
+    rows = registry.load("digits").x
+    # As they are before scaling, which is fitted on training rows.
+    monkeypatch.setattr(ArrayEncoder, "transform", lambda _, x: x)
+    for seed in range(2):
+        figure_9.run({**cell, "seed": seed})
+    every = {row.tobytes() for row in rows}
+    assert seen[0] == seen[1]
+    assert len(every - seen[0]) > len(every) / 6
 
 
 def test_what_has_no_equilibrium_is_a_result(digits, monkeypatch):
@@ -180,14 +218,34 @@ def test_joint_settings_are_those_good_for_most():
     assert joint_settings([third]) == joint_settings([]) == []
 
 
+def _where(grid):
+    (line,) = (s for s in sentences([grid]) if "of the nodes or more forms" in s)
+    return line
+
+
+def test_where_networks_failed_nothing_is_said_of_their_modules():
+    """Large modules are what makes them fail: none seen is not none formed."""
+    grid = grid_of(
+        lambda a, d, _: None if (a == 0 and d > 2) or a == 0.1 else 0.1, largest_share=0.01
+    )
+    line = _where(grid)
+    assert "without penalty none up to 2, then none was solved;" in line
+    assert "; at alpha 0.001, 0.01, 0.03 none;" in line
+    assert "at alpha 0.1 not known, as no network was solved (" in line
+    table = figure_9.percolation_table([grid])
+    assert table.rows == [["gas", "?", "-", "-", "-", "?"]]
+
+
 def test_where_the_largest_module_stops_being_small():
     def share(alpha, degree, _):
         return 0.5 if degree >= (2 if alpha == 0 else 4 if alpha < 0.1 else 99) else 0.01
 
     grid = grid_of(lambda *_: 0.1, largest_share=share)
     assert [first_degree(grid, i) for i in range(5)] == [2.0, 4.0, 4.0, 4.0, None]
-    line = next(s for s in sentences([grid]) if "forms without penalty" in s)
-    assert "from k / nodes 2 on, from 4 on at alpha 0.001, 0.01, 0.03, nowhere" in line
+    assert (
+        "of the nodes or more forms: without penalty from 2 on; at alpha 0.001, 0.01, 0.03 from 4 "
+        "on; at alpha 0.1 none (in a random digraph"
+    ) in _where(grid)
     # A large module that falls apart again with more edges is no end of the claim.
     odd = grid_of(lambda *_: 0.1, largest_share=lambda _a, d, _: 0.5 if d in (1.0, 8.0) else 0.01)
     assert first_degree(odd, 0) == 8.0

@@ -4,18 +4,11 @@ import json
 
 import pytest
 
-from nervure.data import registry
-from nervure.reproduce.neural_modules import codon, theory
+from nervure.reproduce.neural_modules import theory
 from nervure.reproduce.neural_modules.part import QUICK, Configuration
 from nervure.reproduce.neural_modules.theory_outcome import EXACT, PENALTIES, TRAINING, WIRING
 
-
-@pytest.fixture(autouse=True)
-def _digits(monkeypatch):
-    codon.training_rows.cache_clear()
-    monkeypatch.setattr(codon, "load", lambda _: registry.load("digits"))
-    yield
-    codon.training_rows.cache_clear()
+pytestmark = pytest.mark.usefixtures("digits")
 
 
 def small_cells():
@@ -114,6 +107,14 @@ def test_what_is_said_of_the_gradient_follows_from_its_slope(power, said):
     outcome = theory.PART.outcome(QUICK, [watched([4.0, 3.0, 2.0, 2.0, 1.0, 1.0], power)])
     assert said in outcome.sentences[1]
     assert outcome.values["trainings"][0]["slope"] == pytest.approx(power, abs=1e-6)
+
+
+def test_a_gradient_of_zero_has_no_slope():
+    cell, result = watched([4.0, 3.0, 2.0, 2.0, 1.0, 1.0])
+    points = [{**p, "gradient": float(p["iteration"] == 1)} for p in result["points"]]
+    outcome = theory.PART.outcome(QUICK, [(cell, {**result, "points": points})])
+    assert outcome.sentences[1].endswith("first term, T^-0.5).")
+    assert outcome.values["trainings"][0]["slope"] is None
 
 
 def test_a_graph_that_differs_is_called_so():

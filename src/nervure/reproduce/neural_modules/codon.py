@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nervure.data import load, prepare
 from nervure.networks import NeuralModules
 from nervure.reproduce.ledger import Cell
+from nervure.reproduce.neural_modules.job import data_of
 from nervure.rules import Repulsion
 from nervure.training.loop import Training
 from nervure.training.options import TrainingOptions
@@ -47,7 +47,7 @@ def training_rows(seed: int, rows: int | None) -> Rows:
     Parameters
     ----------
     seed : int
-        Of the split, and of the part.
+        Of the validation rows, which are none of these, and of the part.
     rows : int, optional
         As many of them at most; None for all.
 
@@ -55,7 +55,7 @@ def training_rows(seed: int, rows: int | None) -> Rows:
     -------
     Rows
     """
-    data = prepare(load("codon"), seed=seed)
+    data = data_of("codon", seed)
     x = cast("NDArray[np.float32]", data.x_train)
     chosen = np.random.default_rng(seed).permutation(len(x))[:rows]
     chosen.sort()

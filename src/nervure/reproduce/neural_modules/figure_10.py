@@ -92,13 +92,15 @@ def size_cells(configuration: Configuration, _: Found) -> Sequence[Cell]:
     Notes
     -----
     Modules of one node cannot have edges and be independent: in their place is a network without
-    cycles, in parts of 300 nodes with as many edges.
+    cycles, in parts of 300 nodes with as many edges. With another number of threads all are timed
+    again.
     """
     quick = configuration.quick
     return [
         {
             "part": "figure-10b", "nodes": _NODES, "module": size, "degree": _DEGREE,
             "batch": 128, "seed": seed, "repeats": 3 if quick else 11,
+            "threads": torch.get_num_threads(),
         }
         for seed in range(configuration.seeds)
         for size in (_QUICK_MODULE_SIZES if quick else _MODULE_SIZES)
@@ -116,8 +118,8 @@ def run_size(cell: Cell) -> dict[str, Any]:
     Returns
     -------
     dict
-        seconds (median of forward and backward), edges, threads and sweeps (the most that a sample
-        needs in any module; 0 without cycles).
+        seconds (median of forward and backward), edges and sweeps (the most that a sample needs in
+        any module; 0 without cycles).
     """
     generator = np.random.default_rng(cell["seed"])
     if cell["module"] == 1:
@@ -132,13 +134,11 @@ def run_size(cell: Cell) -> dict[str, Any]:
         ]
     layer = layer_of(modules, cell["seed"])
     step = step_of(layer, cell["batch"], cell["seed"])
-    threads = torch.get_num_threads()
-    seconds = seconds_by_threads(step, {"all": threads}, cell["repeats"])["all"]
+    seconds = seconds_by_threads(step, {"all": cell["threads"]}, cell["repeats"])["all"]
     assert layer.status is not None
     return {
         "seconds": seconds,
         "edges": layer.topology.num_edges,
-        "threads": threads,
         "sweeps": layer.status.sweeps,
     }
 

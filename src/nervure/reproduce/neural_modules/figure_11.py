@@ -11,12 +11,14 @@ from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules.figure_11_figures import beside_biology, matrix
 from nervure.reproduce.neural_modules.figure_11_tables import (
     biology_table,
+    failures,
     learned_graphs,
     modules_table,
     sentences,
     values,
 )
-from nervure.reproduce.neural_modules.module_training import errors, prepared, train, wiring
+from nervure.reproduce.neural_modules.job import data_of
+from nervure.reproduce.neural_modules.module_training import errors, train, wiring
 from nervure.reproduce.neural_modules.part import Configuration, Found, Outcome, Part
 
 NAME = "figure-11"
@@ -62,7 +64,7 @@ def run(cell: Cell) -> dict[str, Any]:
     topology = network.topology
     world = small_world(topology, seed=cell["seed"])
     return (
-        errors(network, fitted, prepared(cell["data"], cell["seed"]))
+        errors(network, fitted, data_of(cell["data"], cell["seed"]))
         | wiring(topology)
         | {
             "edges": topology.edges.tolist(),
@@ -84,7 +86,7 @@ def outcome(configuration: Configuration, found: Found) -> Outcome:
     solved = [(cell, result) for cell, result in found if cell in wanted and "failed" not in result]
     failed = [cell for cell, result in found if cell in wanted and "failed" in result]
     if not solved:
-        return Outcome()
+        return Outcome(sentences=failures(failed))
     learned = learned_graphs(solved)
     drawn = {
         f"{NAME}-{cell['data']}": matrix(cell, result)

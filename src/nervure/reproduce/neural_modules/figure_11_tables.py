@@ -126,10 +126,7 @@ def biology_table(learned: Sequence[Learned]) -> TextTable:
 
 def sentences(learned: Sequence[Learned], failed: Sequence[Cell]) -> list[str]:
     """Say which measures of the learned graphs lie where those of biological networks do."""
-    found = [
-        f"{cell['data']}, alpha {cell['alpha']:g}, seed {cell['seed']}: the network failed."
-        for cell in failed
-    ]
+    found = failures(failed)
     found.extend(_with_and_without(learned))
     found.extend(_beside(name, measure, learned) for name, measure in MEASURES)
     sparsest = min(CONNECTOMES, key=lambda graph: graph.density)
@@ -143,6 +140,14 @@ def sentences(learned: Sequence[Learned], failed: Sequence[Cell]) -> list[str]:
         f"figure-9 says how large modules are."
     )
     return found
+
+
+def failures(failed: Sequence[Cell]) -> list[str]:
+    """Name the networks that could not be trained."""
+    return [
+        f"{cell['data']}, alpha {cell['alpha']:g}, seed {cell['seed']}: the network failed."
+        for cell in failed
+    ]
 
 
 def values(learned: Sequence[Learned]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nervure.baselines import PlainNetwork
-from nervure.errors import ConvergenceError
+from nervure.errors import ConvergenceError, EngineError
 from nervure.modules import module_statistics
 from nervure.networks import GraphLinear, count_parameters
 from nervure.reproduce.ledger import Cell
@@ -82,11 +82,12 @@ def run(cell: Cell) -> dict[str, Any]:
     Returns
     -------
     dict
-        converged (whether every batch had its equilibria) and parameters, of the training; where
-        it converged also parameters_kept (absent edges left out), test_accuracy and
-        validation_accuracy of the epoch with the best validation error, best_epoch, curve
-        (validation accuracy per epoch), epoch_seconds (mean, of steps and rewirings alone), and
-        for each graph edges and module_sizes.
+        converged (whether every batch of training and validation had its equilibria, and the loss
+        was finite) and parameters; where it converged also parameters_kept (absent edges left out),
+        test_accuracy (None if a test row has no equilibrium) and validation_accuracy of the epoch
+        with the best validation error, best_epoch, curve (validation accuracy per epoch),
+        epoch_seconds (mean, of steps and rewirings alone), and for each graph edges and
+        module_sizes.
 
     Notes
     -----
@@ -98,9 +99,13 @@ def run(cell: Cell) -> dict[str, Any]:
     result: dict[str, Any] = {"parameters": count_parameters(network)}
     try:
         fitted = _trained(network, cell, rows)
-        error = evaluate(network, *rows.test, "classification").error
-    except ConvergenceError:
+    except EngineError:
         return result | {"converged": False}
+    accuracy: float | None
+    try:
+        accuracy = 1 - evaluate(network, *rows.test, "classification").error
+    except ConvergenceError:
+        accuracy = None
     graphs = _graphs(network)
     absent = sum(count_parameters(g) - count_parameters(g.compact()) for g in graphs)
     curve = [1 - metrics["validation_error"] for metrics in fitted.history]
@@ -108,7 +113,7 @@ def run(cell: Cell) -> dict[str, Any]:
     return result | {
         "converged": True,
         "parameters_kept": result["parameters"] - absent,
-        "test_accuracy": 1 - error,
+        "test_accuracy": accuracy,
         "validation_accuracy": curve[fitted.best_epoch - 1],
         "best_epoch": fitted.best_epoch,
         "curve": curve,

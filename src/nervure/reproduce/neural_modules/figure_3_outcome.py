@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,10 @@ _LEVEL = 0.05
 _SILENT = (
     "The paper's Figure 3 has no numbers that could be read off, and no sizes, seeds or schedule: "
     "only which of two models is ahead can be compared."
+)
+_HEAD = (
+    "The ResNet without graph has a hidden layer of as many nodes before its last one, which a "
+    "standard ResNet has not: the two models differ in the wiring of these nodes alone."
 )
 _SECONDS = "Seconds per epoch are those of steps and rewirings, with other cells beside."
 
@@ -85,6 +89,8 @@ def outcome(configuration: Configuration, found: Found) -> Outcome:
         lines,
     )  # fmt: skip
     figure = _figure(found, [data for data in DATA if data in values])
+    if DATA[0] in values:
+        sentences.append(_HEAD)
     return Outcome([table], [*sentences, _SILENT, _SECONDS], {NAME: figure}, plain(values))
 
 
@@ -100,13 +106,19 @@ def _converged(results: Results) -> list[Mapping[str, Any]]:
     return [result for result in results.values() if result["converged"]]
 
 
+def _tested(results: Iterable[Mapping[str, Any]]) -> list[float]:
+    """Give the test accuracies that there are, of those that converged."""
+    found = (result["test_accuracy"] for result in results if result["converged"])
+    return [accuracy for accuracy in found if accuracy is not None]
+
+
 def _difference(runs: Mapping[str, Results]) -> Difference | None:
     """Compare the seeds that both models have, in points of per cent."""
     graph, unchanged = runs["graph"], runs["unchanged"]
     seeds = [
         seed
         for seed in sorted(graph.keys() & unchanged.keys())
-        if graph[seed]["converged"] and unchanged[seed]["converged"]
+        if _tested([graph[seed]]) and _tested([unchanged[seed]])
     ]
     if not seeds:
         return None
@@ -126,7 +138,7 @@ def _line(data: str, model: str, results: Results) -> tuple[str, ...]:
         str(len(good)) if len(good) == len(results) else f"{len(good)} of {len(results)}",
         f"{first['parameters']:,}",
         f"{good[0]['parameters_kept']:,}" if good else "-",
-        spread([result["test_accuracy"] for result in good], 2, 100),
+        spread(_tested(good), 2, 100),
         spread([result["epoch_seconds"] for result in good], 1),
         ", ".join(str(len(own)) for own in sizes) if wired else "",
         ", ".join(str(max(own, default=0)) for own in sizes) if wired else "",
@@ -155,10 +167,18 @@ def _sentence(data: str, difference: Difference) -> str:
 
 
 def _failures(data: str, runs: Mapping[str, Results]) -> list[str]:
-    lost = len(runs["graph"]) - len(_converged(runs["graph"]))
-    if not lost:
-        return []
-    return [f"{_WHAT[data]}: {lost} of {len(runs['graph'])} graphs had a batch without equilibria."]
+    found = []
+    for model, results in runs.items():
+        good = _converged(results)
+        what = f"{_WHAT[data]}, {model}: "
+        if lost := len(results) - len(good):
+            found.append(
+                f"{what}{lost} of {len(results)} trainings had a batch without equilibria or a "
+                "loss that was no longer finite."
+            )
+        if lost := len(good) - len(_tested(good)):
+            found.append(f"{what}{lost} of {len(good)} had a test row without equilibrium.")
+    return found
 
 
 def _figure(found: Found, datasets: Sequence[str]) -> Figure:
@@ -170,7 +190,8 @@ def _figure(found: Found, datasets: Sequence[str]) -> Figure:
         for place, data in enumerate(datasets):
             for side, model in zip((-0.15, 0.15), MODELS, strict=True):
                 good = _converged(_by_seed(found, data, model))
-                _dots(ax, place + side, [scale * result[key] for result in good], model)
+                known = [scale * result[key] for result in good if result[key] is not None]
+                _dots(ax, place + side, known, model)
         ax.set_xticks(range(len(datasets)), [_WHAT[data].replace(", ", ",\n") for data in datasets])
         ax.set_xlim(-0.5, len(datasets) - 0.5)
         ax.set_ylabel(label)

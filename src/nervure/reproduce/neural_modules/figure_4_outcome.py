@@ -135,8 +135,10 @@ def _about_time(epochs: _Seconds) -> list[str]:
         each = ", ".join(f"{gain:.2g} at {n} nodes" for n, gain in gains.items())
         gain = list(gains.values())
         if min(gain) <= 1:
-            verdict = "is not faster than DEQ at every size"
-        elif len(gain) > 1 and gain[-1] > gain[0]:
+            verdict = "is not at every size faster than DEQ"
+        elif len(gain) == 1:
+            verdict = "is faster than DEQ at the one size that both were timed at"
+        elif gain[-1] > gain[0]:
             verdict = "is faster than DEQ, and the more so the more nodes, as the paper has it"
         else:
             verdict = "is faster than DEQ, but not more so with more nodes as in the paper"

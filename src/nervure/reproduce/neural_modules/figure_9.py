@@ -18,7 +18,8 @@ from nervure.reproduce.neural_modules.figure_9_tables import (
     settings_table,
     values,
 )
-from nervure.reproduce.neural_modules.module_training import errors, prepared, train, wiring
+from nervure.reproduce.neural_modules.job import data_of
+from nervure.reproduce.neural_modules.module_training import errors, train, wiring
 from nervure.reproduce.neural_modules.part import Configuration, Found, Outcome, Part
 
 NAME = "figure-9"
@@ -61,7 +62,7 @@ def run(cell: Cell) -> dict[str, Any]:
     if isinstance(trained, EngineError):
         return {"failed": str(trained)}
     network, fitted = trained
-    return errors(network, fitted, prepared(cell["data"], cell["seed"])) | wiring(network.topology)
+    return errors(network, fitted, data_of(cell["data"], cell["seed"])) | wiring(network.topology)
 
 
 def outcome(configuration: Configuration, found: Found) -> Outcome:

@@ -17,6 +17,7 @@ from nervure.reproduce.neural_modules.figure_9_grid import (
     first_degree,
     good_settings,
     joint_settings,
+    solved_up_to,
 )
 from nervure.reproduce.neural_modules.part import TextTable
 
@@ -156,17 +157,26 @@ def _jointly(drawn: Sequence[Grid]) -> str:
 
 
 def _where_it_ends(grid: Grid) -> str:
-    starts = {alpha: first_degree(grid, i) for i, alpha in enumerate(grid.alphas)}
-    free = starts.pop(0.0, None)
-    words = ["never on this grid" if free is None else f"from k / nodes {free:g} on"]
-    for start in dict.fromkeys(starts.values()):
-        alphas = ", ".join(f"{alpha:g}" for alpha, other in starts.items() if other == start)
-        place = "nowhere on this grid" if start is None else f"from {start:g} on"
-        words.append(f"{place} at alpha {alphas}")
+    places = {alpha: _place(grid, i) for i, alpha in enumerate(grid.alphas)}
+    words = []
+    for place in dict.fromkeys(places.values()):
+        alphas = [alpha for alpha, other in places.items() if other == place]
+        named = ", ".join(f"{alpha:g}" for alpha in alphas if alpha)
+        which = [*["without penalty"] * (0.0 in alphas), *[f"at alpha {named}"] * bool(named)]
+        words.append(f"{' and '.join(which)} {place}")
     return (
-        f"{grid.data}: a module of {BALANCED:.0%} of the nodes or more forms without penalty "
-        f"{', '.join(words)} (in a random digraph: above 1)."
+        f"{grid.data}: k / nodes at which a module of {BALANCED:.0%} of the nodes or more forms: "
+        f"{'; '.join(words)} (in a random digraph: above 1)."
     )
+
+
+def _place(grid: Grid, alpha: int) -> str:
+    start, solved = first_degree(grid, alpha), solved_up_to(grid, alpha)
+    if start is not None:
+        return f"from {start:g} on"
+    if solved is None:
+        return "not known, as no network was solved"
+    return "none" if solved == max(grid.degrees) else f"none up to {solved:g}, then none was solved"
 
 
 def _statement(grid: Grid, drawn: Sequence[Grid]) -> str:

@@ -210,6 +210,15 @@ def first_degree(grid: Grid, alpha: int) -> float | None:
     return start
 
 
+def solved_up_to(grid: Grid, alpha: int) -> float | None:
+    """Find the largest degree at which any seed was solved; None if none was.
+
+    Beyond it nothing is known of modules, and large ones are what makes a network unsolvable.
+    """
+    known = np.isfinite(grid.each("largest_share")[alpha]).any(axis=1)
+    return max(np.array(grid.degrees)[known].tolist(), default=None)
+
+
 def giant_component(degree: float) -> float:
     """Give the share of a large random digraph that lies in its largest component.
 

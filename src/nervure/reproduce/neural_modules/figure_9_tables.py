@@ -16,6 +16,7 @@ from nervure.reproduce.neural_modules.figure_9_grid import (
     first_degree,
     good_settings,
     joint_settings,
+    solved_up_to,
 )
 from nervure.reproduce.neural_modules.part import TextTable, spread
 
@@ -80,14 +81,20 @@ def percolation_table(drawn: Sequence[Grid]) -> TextTable:
     """Say for each alpha from which degree on the largest module is not small."""
     rows = []
     for grid in drawn:
-        starts = [first_degree(grid, i) for i in range(len(grid.alphas))]
-        rows.append([grid.data, *["-" if start is None else f"{start:g}" for start in starts]])
+        rows.append([grid.data, *[_start(grid, i) for i in range(len(grid.alphas))]])
     return TextTable(
         f"Figure 9: k / nodes from which on the largest module has {BALANCED:.0%} of the nodes or "
-        f"more (-: not up to {max(drawn[0].degrees):g})",
+        f"more (-: not up to {max(drawn[0].degrees):g}; ?: not before networks failed)",
         ("data", *(f"alpha {alpha:g}" for alpha in drawn[0].alphas)),
         rows,
     )
+
+
+def _start(grid: Grid, alpha: int) -> str:
+    start = first_degree(grid, alpha)
+    if start is not None:
+        return f"{start:g}"
+    return "-" if solved_up_to(grid, alpha) == max(grid.degrees) else "?"
 
 
 def values(drawn: Sequence[Grid]) -> dict[str, Any]:

@@ -42,10 +42,10 @@ def sizes_outcome(_: Configuration, found: Found) -> Outcome:
         ]
         for size in sizes
     ]
-    cell, result = found[0]
+    cell = found[0][0]
     table = TextTable(
         f"Figure 10b: a step on {cell['nodes']} nodes, {cell['degree']} edges into each, batch "
-        f"{cell['batch']}, {result['threads']} threads",
+        f"{cell['batch']}, {cell['threads']} threads",
         ("nodes per module", "milliseconds", "sweeps", "edges"),
         rows,
     )

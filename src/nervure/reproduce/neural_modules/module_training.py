@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from nervure.data import Prepared, load, prepare
+from nervure.data import Prepared
 from nervure.errors import ConvergenceError, EngineError
 from nervure.modules import module_statistics
 from nervure.networks import NeuralModules
 from nervure.reproduce.ledger import Cell
+from nervure.reproduce.neural_modules.job import data_of
 from nervure.rules import Repulsion
 from nervure.topology import Topology
 from nervure.training import Fitted, TrainingOptions, evaluate, fit
-
-
-@lru_cache(maxsize=1)
-def prepared(data: str, seed: int) -> Prepared:
-    """Load and split a dataset; the last one is kept, as cells of a split follow each other."""
-    return prepare(load(data), seed=seed)
 
 
 def train(cell: Cell) -> tuple[NeuralModules, Fitted] | EngineError:
@@ -29,8 +23,8 @@ def train(cell: Cell) -> tuple[NeuralModules, Fitted] | EngineError:
     Parameters
     ----------
     cell : mapping
-        data, seed (of split, initial weights and order), nodes, degree (edges kept, by nodes),
-        alpha and epochs.
+        data, seed (of validation rows, initial weights and order), nodes, degree (edges kept, by
+        nodes), alpha and epochs.
 
     Returns
     -------
@@ -38,7 +32,7 @@ def train(cell: Cell) -> tuple[NeuralModules, Fitted] | EngineError:
         With the weights of the epoch with the lowest validation error; or why there are none, an
         equilibrium that was not found or a loss that was no longer finite.
     """
-    data = prepared(cell["data"], cell["seed"])
+    data = data_of(cell["data"], cell["seed"])
     nodes, seed = int(cell["nodes"]), int(cell["seed"])
     network = NeuralModules(data.x_train.shape[1], len(data.class_names), nodes=nodes, seed=seed)
     try:
@@ -59,7 +53,7 @@ def train(cell: Cell) -> tuple[NeuralModules, Fitted] | EngineError:
 
 
 def errors(network: NeuralModules, fitted: Fitted, data: Prepared) -> dict[str, Any]:
-    """Give the kept epoch's error on validation and test rows.
+    """Give the kept epoch's error on validation and test rows, and the sweeps of its steps.
 
     The test error is None where a test row has no equilibrium. Training and validation went well by
     then, and a failure that only test rows show must not decide anything.
@@ -77,8 +71,8 @@ def errors(network: NeuralModules, fitted: Fitted, data: Prepared) -> dict[str, 
         "test_rows": len(data.y_test),
         "best_epoch": fitted.best_epoch,
         "seconds": fitted.seconds,
-        "sweeps": fitted.history[-1]["sweeps_mean"],
-        "sweeps_max": fitted.history[-1]["sweeps_max"],
+        "sweeps": kept["sweeps_mean"],
+        "sweeps_max": kept["sweeps_max"],
         "converged": fitted.converged,
     }
 

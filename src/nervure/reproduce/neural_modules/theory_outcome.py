@@ -145,17 +145,19 @@ def _about_gradient(trainings: _Trainings) -> list[str]:
         slopes = _slopes(results, "batch_gradient_mean")
         if not slopes:
             continue
-        slope, single = fmean(slopes), fmean(_slopes(results, "gradient"))
+        slope, single = fmean(slopes), _slopes(results, "gradient")
         if slope <= _PREDICTED:
             verdict = "falls at least as fast as the bound's first term"
         elif slope < 0:
             verdict = "falls more slowly than the bound's first term, which its constant allows"
         else:
             verdict = "does not fall"
+        rows = ""
+        if single:
+            rows = f"; that of the training rows at iteration t as t^{fmean(single):.2f}"
         sentences.append(
             f"{NAMES[penalty]}: the mean of |grad u|^2 over batches so far goes as "
-            f"T^{slope:.2f} ({verdict}, T^{_PREDICTED}); that of the training rows at iteration t "
-            f"as t^{single:.2f}."
+            f"T^{slope:.2f} ({verdict}, T^{_PREDICTED}){rows}."
         )
     return sentences
 
