@@ -18,6 +18,7 @@ from nervure.reproduce.neural_modules.part import QUICK, Configuration
 from nervure.reproduce.neural_modules.residual_network import ResidualNetwork
 from nervure.reproduce.neural_modules.transformer import TextTransformer
 from nervure.reproduce.neural_modules.words import PADDING, UNKNOWN, Vocabulary
+from nervure.training import Fitted
 
 TINY = {"train": 60, "validation": 30, "test": 40, "epochs": 2, "nodes": 12, "batch_size": 16}
 
@@ -148,6 +149,13 @@ def test_a_graph_without_equilibria_is_a_result(monkeypatch):
     monkeypatch.setattr(figure_3, "_graphs", lambda network: [network.head])
     result = figure_3.run(tiny("cifar10", "graph"))
     assert result == {"converged": False, "parameters": result["parameters"]}
+
+
+@pytest.mark.usefixtures("made_up")
+def test_an_interrupted_training_is_no_result(monkeypatch):
+    monkeypatch.setattr(figure_3, "fit", lambda *_, **__: Fitted(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        figure_3.run(tiny("cifar10", "graph"))
 
 
 def test_the_residual_network_by_hand():

@@ -27,6 +27,7 @@ from nervure.reproduce.neural_modules.figure_9_grid import (
     joint_settings,
 )
 from nervure.reproduce.neural_modules.part import QUICK, Configuration
+from nervure.training import Fitted
 
 FULL = Configuration(seeds=2)
 
@@ -95,6 +96,12 @@ def test_a_cell_says_what_was_measured(digits):
     assert result["wired_nodes"] == len(graph)
     assert result["wired_degree"] == pytest.approx(2 * 24 / len(graph))
     assert result["largest_share"] == pytest.approx(sizes[0] / 12 if sizes[0] > 1 else 0)
+
+
+def test_an_interrupted_training_is_no_result(digits, monkeypatch):
+    monkeypatch.setattr(module_training, "fit", lambda *_, **__: Fitted(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        figure_9.run(figure_9.cells(digits)[0])
 
 
 def test_what_has_no_equilibrium_is_a_result(digits, monkeypatch):
