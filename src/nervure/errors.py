@@ -7,6 +7,9 @@ expected, what came and what to do.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class NervureError(Exception):
     """Base of all errors raised on purpose by nervure."""
@@ -63,6 +66,11 @@ class ConvergenceError(EngineError):
         self.component_size = component_size
         self.residual = residual
         self.samples = samples
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the attributes: what fails in another process comes back pickled."""
+        names = ("component", "component_size", "residual", "samples")
+        return partial(type(self), **{name: getattr(self, name) for name in names}), self.args
 
 
 class FunctionGraphError(NervureError, ValueError):

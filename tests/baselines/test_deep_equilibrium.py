@@ -146,13 +146,16 @@ def test_learns_what_no_linear_map_can():
 
 @pytest.mark.parametrize(("options", "text"), [
     ({"activation": "swish"}, "unknown activation swish"),
+    ({"inputs": 0}, "inputs: expected at least 1, got 0"),
+    ({"outputs": 0}, "outputs: expected at least 1, got 0"),
+    ({"nodes": 0}, "nodes: expected at least 1, got 0"),
     ({"solver": "newton"}, "expected one of fixed_point_iter, anderson, broyden, got 'newton'"),
     ({"max_iterations": 2}, "max_iterations: expected at least 3, got 2"),
     ({"tolerance": 0.0}, "tolerance: expected between 0 and 1, got 0.0"),
 ])  # fmt: skip
 def test_mistakes_are_named(options, text):
     with pytest.raises(EngineError, match=text):
-        DeepEquilibrium(4, 2, **options)
+        DeepEquilibrium(**{"inputs": 4, "outputs": 2, **options})
 
 
 def test_a_missing_package_is_named(monkeypatch):

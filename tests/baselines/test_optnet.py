@@ -194,11 +194,14 @@ def test_learns_what_no_linear_map_can():
 
 @pytest.mark.parametrize(("options", "text"), [
     ({"activation": "swish"}, "unknown activation swish"),
+    ({"inputs": 0}, "inputs: expected at least 1, got 0"),
+    ({"outputs": 0}, "outputs: expected at least 1, got 0"),
+    ({"nodes": 0}, "nodes: expected at least 1, got 0"),
     ({"constraints": 0}, "constraints: expected at least 1, got 0"),
 ])  # fmt: skip
 def test_mistakes_are_named(options, text):
     with pytest.raises(EngineError, match=text):
-        OptNet(4, 2, **options)
+        OptNet(**{"inputs": 4, "outputs": 2, **options})
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -98,6 +98,9 @@ class DeepEquilibrium(nn.Module):
         if solver not in get_args(EquilibriumSolver):
             allowed = ", ".join(get_args(EquilibriumSolver))
             raise EngineError(f"solver: expected one of {allowed}, got {solver!r}")
+        for name, size in (("inputs", inputs), ("outputs", outputs), ("nodes", nodes)):
+            if size < 1:
+                raise EngineError(f"{name}: expected at least 1, got {size}")
         if max_iterations < 3:
             raise EngineError(f"max_iterations: expected at least 3, got {max_iterations}")
         if not 0 < tolerance < 1:

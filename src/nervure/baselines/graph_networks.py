@@ -216,8 +216,8 @@ class GraphAttention(_GraphNetwork):
     Notes
     -----
     Velickovic et al. 2018, "Graph attention networks", eq. 1 to 5; paper: neural-modules, appendix
-    G.2. All else is as of `GraphConvolution`. What flows along edges is never stored: memory is
-    O(graph nodes x nodes), not O(edges x nodes).
+    G.2. All else is as of `GraphConvolution`. Of an edge only its share in each head is stored, not
+    what flows along it: memory is O(graph nodes x nodes + edges x heads), not O(edges x nodes).
     """
 
     def __init__(

@@ -95,8 +95,14 @@ class OptNet(nn.Module):
         super().__init__()
         if activation not in NAMES:
             raise EngineError(f"unknown activation {activation}; choose from {', '.join(NAMES)}")
-        if constraints < 1:
-            raise EngineError(f"constraints: expected at least 1, got {constraints}")
+        for name, size in (
+            ("inputs", inputs),
+            ("outputs", outputs),
+            ("nodes", nodes),
+            ("constraints", constraints),
+        ):
+            if size < 1:
+                raise EngineError(f"{name}: expected at least 1, got {size}")
         _qpth()
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.encoder = linear(inputs, nodes, generator)

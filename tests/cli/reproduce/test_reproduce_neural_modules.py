@@ -1,15 +1,19 @@
 """`nervure reproduce neural-modules`, on digits."""
 
+import io
 import json
 import sys
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from nervure.cli.app import app
-from nervure.cli.reproduce.neural_modules import _chosen
+from nervure.cli.reproduce.neural_modules import _chosen, _print
 from nervure.data import registry
 from nervure.reproduce.neural_modules import job, methods, table_1
+from nervure.reproduce.neural_modules.part import Outcome, TextTable
+from nervure.reproduce.neural_modules.parts import PARTS
 
 ARGUMENTS = [
     "table-1", "--data", "codon", "--nodes", "6", "--seeds", "2", "--trials", "1", "--epochs", "2",
@@ -39,6 +43,9 @@ def test_tables_figures_and_a_ledger_that_is_gone_on_with(tmp_path, monkeypatch)
     assert done.exit_code == 0, done.output
     assert "Table 1, codon" in done.stdout
     assert "NMs & NM - NN" in done.stdout
+    # Digits has no paper's value at 6 nodes; the brackets must be seen all the same.
+    assert "[the paper's]" in " ".join(done.stdout.split())
+    assert "[-]" in done.stdout
     assert (tmp_path / "table-1-errors.png").stat().st_size > 10_000
 
     def refuse(_):
@@ -54,6 +61,23 @@ def test_tables_figures_and_a_ledger_that_is_gone_on_with(tmp_path, monkeypatch)
     assert [len(c["trainings"]) for c in cells] == [2, 2, 2]
 
 
+def test_what_stands_in_brackets_is_shown():
+    console = Console(file=io.StringIO(), width=80)
+    table = TextTable("errors [ours]", ["method", "of [all]"], [["a [b]", "-\n[over time]"]])
+    _print(console, PARTS["table-1"], Outcome(tables=[table]))
+    for words in ("errors [ours]", "of [all]", "a [b]", "[over time]"):
+        assert words in console.file.getvalue()
+
+
+@pytest.mark.usefixtures("_small")
+def test_what_is_given_twice_counts_once(tmp_path):
+    pytest.importorskip("optuna")
+    done = call(*ARGUMENTS, "--nodes", "6", "--data", "codon", "--out", tmp_path, "--json")
+    assert done.exit_code == 0, done.output
+    cells = json.loads(done.stdout)["parts"]["table-1"]["cells"]
+    assert [len(c["trainings"]) for c in cells] == [2, 2, 2]
+
+
 def test_both_halves_of_a_figure_go_by_its_number():
     assert [part.name for part in _chosen(["figure-10", "table-1", "figure-10a"])] == [
         "figure-10a", "figure-10b", "table-1",
@@ -65,7 +89,7 @@ def test_a_wrong_part_dataset_or_size_is_answered_with_what_there_is(tmp_path):
     for arguments, words in (
         (["table-2"], "expected among table-1"),
         (["table-1", "--data", "iris"], "expected among codon, activity, facebook, gas, got iris"),
-        (["table-1", "--nodes", "1"], "expected at least 2, got 1"),
+        (["table-1", "--nodes", "2"], "expected at least 3, got 2"),
     ):
         done = call(*arguments, "--out", tmp_path)
         assert done.exit_code

@@ -46,7 +46,8 @@ def test_outcome_compares_neural_modules_with_each():
                 for seed in range(2):
                     where = cell(method, target, data=data, seed=seed)
                     noise = 0.001 * seed * (index + 1)
-                    found.append((where, {"test_error": 0.1 + 0.01 * index + noise}))
+                    result = {"test_error": 0.1 + 0.01 * index + noise, "over_time": False}
+                    found.append((where, result))
     told = figure_2.outcome(SMALL, found)
     assert [t.columns[1:] for t in told.tables] == [["codon", "gas"]] * 2
     assert told.tables[0].rows[1] == ["cyclic forward-forward", *["0.1110 ± 0.0014"] * 2]
@@ -56,3 +57,22 @@ def test_outcome_compares_neural_modules_with_each():
     assert len(told.figures["figure-2"].axes) == 2
     assert len(json.loads(json.dumps(told.values, allow_nan=False))["trainings"]) == 32
     assert not figure_2.outcome(SMALL, []).tables
+
+
+def test_a_method_that_never_trained_is_said_to_have_failed():
+    broken = {"failed": "EngineError: it broke", "seconds": 1.0}
+    found = [
+        (cell(method, seed=seed), broken if method == "darts-1" else
+         {"test_error": 0.1, "over_time": method == "darts-2"})
+        for method in figure_2.METHODS
+        for seed in range(2)
+    ]  # fmt: skip
+    told = figure_2.outcome(SMALL, found)
+    rows = {row[0]: row[1] for row in told.tables[0].rows}
+    assert rows["DARTS, first order"] == "failed"
+    assert rows["DARTS, second order"] == "over time (0.1000 ± 0.0000)"
+    text = "\n".join(told.sentences)
+    assert "failed: DARTS, first order, codon (binary), 12 nodes, seed 1: EngineError" in text
+    assert "over time: DARTS, second order 2 of 2" in text
+    (panel,) = told.figures["figure-2"].axes
+    assert [len(line.get_xdata()) for line in panel.lines] == [2, 2, 0, 2]

@@ -19,6 +19,7 @@ from nervure.reproduce.neural_modules.part import QUICK, Configuration
 from nervure.reproduce.neural_modules.residual_network import ResidualNetwork
 from nervure.reproduce.neural_modules.transformer import TextTransformer
 from nervure.reproduce.neural_modules.words import PADDING, UNKNOWN, Vocabulary
+from nervure.training import Fitted
 
 TINY = {"train": 60, "validation": 30, "test": 40, "epochs": 2, "nodes": 12, "batch_size": 16}
 
@@ -178,6 +179,13 @@ def test_a_loss_that_is_no_number_is_a_result(monkeypatch):
     cell = {"data": "cifar10", "model": "unchanged", "seed": 0}
     came = outcome(QUICK, [(cell, result)])
     assert "unchanged: 1 of 1 trainings had a batch without equilibria" in came.sentences[0]
+
+
+@pytest.mark.usefixtures("made_up")
+def test_an_interrupted_training_is_no_result(monkeypatch):
+    monkeypatch.setattr(figure_3, "fit", lambda *_, **__: Fitted(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        figure_3.run(tiny("cifar10", "graph"))
 
 
 def test_the_residual_network_by_hand():

@@ -1,6 +1,7 @@
 """Figure 8: networks that see edges against networks that see rows, on a small made-up graph."""
 
 import json
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.sparse import csr_matrix
 from nervure.data import Dataset
 from nervure.errors import DataError
 from nervure.reproduce.neural_modules import figure_8, job
-from nervure.reproduce.neural_modules.part import Configuration
+from nervure.reproduce.neural_modules.part import QUICK, Configuration
 
 SMALL = Configuration(datasets=("facebook",), seeds=2, trials=1, epochs=3)
 
@@ -83,19 +84,36 @@ def test_data_without_edges_is_refused(monkeypatch):
 
 def test_nothing_is_searched_where_other_data_is_asked_for():
     assert not figure_8.searches(Configuration(datasets=("codon",)), [])
+    assert not figure_8.searches(replace(QUICK, datasets=("codon",)), [])
+    assert {c["data"] for c in figure_8.searches(QUICK, [])} == {"facebook"}
     assert len(figure_8.searches(SMALL, [])) == len(figure_8.SIZES) * len(figure_8.METHODS)
 
 
 def test_outcome_sets_both_kinds_side_by_side():
     found = [
-        (cell(method, nodes=nodes, seed=seed), {"test_error": 0.1 - 0.02 * at + 0.001 * seed * at})
+        (
+            cell(method, nodes=nodes, seed=seed),
+            {"test_error": 0.1 - 0.02 * at + 0.001 * seed * at, "over_time": False},
+        )
         for nodes in figure_8.SIZES
         for at, method in enumerate(figure_8.METHODS)
         for seed in range(2)
     ]
     told = figure_8.outcome(SMALL, found)
     assert told.tables[0].rows[0] == ["NMs & NM", "0.1000 ± 0.0000", "0.1000 ± 0.0000"]
-    assert "NMs & NM - graph convolution = +3.90 ± 0.12 points over 4 pairs" in told.sentences[1]
+    assert "NMs & NM - graph convolution = +3.90 ± 0.14 points over 2 pairs" in told.sentences[1]
     assert len(told.figures["figure-8"].axes) == 2
     assert len(told.values["trainings"]) == 16
     assert not figure_8.outcome(SMALL, []).tables
+
+
+def test_failures_and_data_that_is_left_out_are_said():
+    broken = {"failed": "EngineError: it broke", "seconds": 1.0}
+    told = figure_8.outcome(SMALL, [(cell("gcn"), broken), (cell("nn"), broken)])
+    assert [row[1] for row in told.tables[0].rows] == ["not run", "failed", "failed", "not run"]
+    assert "failed: graph convolution, facebook, 12 nodes, seed 0: EngineError: it broke" in (
+        told.sentences
+    )
+    assert len(told.figures["figure-8"].axes) == 1
+    (sentence,) = figure_8.outcome(Configuration(datasets=("codon",)), []).sentences
+    assert "facebook, which --data leaves out" in sentence

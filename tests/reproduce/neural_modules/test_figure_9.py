@@ -135,6 +135,12 @@ def test_what_one_seed_tests_on_no_seed_learns_from(digits, monkeypatch):
     assert len(every - seen[0]) > len(every) / 6
 
 
+def test_an_interrupted_training_is_no_result(digits, monkeypatch):
+    monkeypatch.setattr(module_training, "fit", lambda *_, **__: Fitted(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        figure_9.run(figure_9.cells(digits)[0])
+
+
 def test_what_has_no_equilibrium_is_a_result(digits, monkeypatch):
     def never(*_, **__):
         raise ConvergenceError("none", component=0, component_size=3, residual=1.0, samples=2)

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import torch
 
 from nervure.baselines import PlainNetwork
 from nervure.data import registry
+from nervure.reproduce.neural_modules import job as job_module
 from nervure.reproduce.neural_modules.job import Job, data_of
+from nervure.training import loop
 
 pytestmark = pytest.mark.usefixtures("digits")
 
@@ -37,13 +40,39 @@ def test_the_test_part_is_the_same_for_all_seeds_and_the_validation_part_is_not(
 def test_the_most_frequent_class_against_all_others():
     all_classes, two = data_of("gas", 0), data_of("gas", 0, "binary")
     counts = np.bincount(registry.load("digits").y)
-    largest = int(np.bincount(all_classes.y_train).argmax())
+    rows = np.concatenate([all_classes.y_train, all_classes.y_validation])
+    largest = int(np.bincount(rows).argmax())
     assert two.class_names == ("others", all_classes.class_names[largest])
     for part in ("y_train", "y_validation", "y_test"):
         expected = getattr(all_classes, part) == largest
         assert np.array_equal(getattr(two, part), expected.astype(np.int64))
     total = sum(int(getattr(two, part).sum()) for part in ("y_train", "y_validation", "y_test"))
     assert total == counts[largest]
+
+
+def test_two_classes_are_the_same_for_all_seeds(monkeypatch):
+    # Classes of one size, as activity has: of the training rows alone, each seed has its own.
+    balanced = registry.load("digits")
+    chosen = np.concatenate([np.flatnonzero(balanced.y == kind)[:170] for kind in range(10)])
+    balanced = replace(balanced, x=balanced.x[chosen], y=balanced.y[chosen])
+    monkeypatch.setattr(job_module, "load", lambda _: balanced)
+    seeds = range(5)
+    assert len({int(np.bincount(data_of("gas", seed).y_train).argmax()) for seed in seeds}) > 1
+    assert len({data_of("gas", seed, "binary").class_names for seed in seeds}) == 1
+
+
+def test_an_interrupted_training_is_no_result(monkeypatch):
+    evaluate, calls = loop.evaluate, count(1)
+
+    def interrupted(*arguments):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(loop, "evaluate", interrupted)
+    stopped = job(epochs=4)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(PlainNetwork(stopped.inputs, stopped.outputs, nodes=8, seed=0))
 
 
 def test_training_ends_where_the_validation_error_stops_falling():

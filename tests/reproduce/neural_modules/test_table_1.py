@@ -58,7 +58,7 @@ def test_ours_and_the_papers_are_in_one_cell():
     rows = {row[0]: row[1] for row in errors.rows}
     assert list(rows) == [method.label for method in METHODS.values()]
     # The first seed of the plain network failed.
-    assert rows["NN"] == "0.1015 ± 0.0007\n[0.151]"
+    assert rows["NN"] == "0.1015 ± 0.0007, failed 1 of 3\n[0.151]"
     assert rows["DEQ"] == "over time (0.1110 ± 0.0010)\n[0.147]"
     assert seconds.rows[0][1] == "12 ± 0 s\n0.50 ± 0.00 s"
 
@@ -79,7 +79,43 @@ def test_values_are_strict_json_and_the_figure_has_a_panel_per_dataset():
     assert len(values["cells"]) == 14
     assert values["cells"][0]["paper"] == 0.151
     assert [len(c["trainings"]) for c in values["cells"][:2]] == [2, 3]
+    assert [f["failed"] for f in values["cells"][0]["failed"]] == ["EngineError: it broke"]
     assert len(told.figures["table-1-errors"].axes) == 2
+
+
+def test_sizes_are_no_pairs_of_their_own():
+    larger = [({**cell, "nodes": 100}, result) for cell, result in found()]
+    text = "\n".join(table_1.outcome(CONFIGURATION, [*found(), *larger]).sentences)
+    assert "NMs & NM - NMs = +2.00 ± 0.00 points over 6 pairs, lower in 0" in text
+    assert "A pair is a dataset and a seed" in text
+
+
+def test_where_all_failed_or_nothing_was_run_the_table_says_so():
+    broken = {"failed": "EngineError: it broke", "seconds": 1.0}
+    cells = [(cell, broken) for cell, _ in found() if cell["method"] == "nn"]
+    told = table_1.outcome(CONFIGURATION, cells)
+    rows = {row[0]: row[1] for row in told.tables[0].rows}
+    assert rows["NN"] == "failed\n[0.151]"
+    assert rows["DEQ"] == "not run\n[0.147]"
+    values = json.loads(json.dumps(told.values, allow_nan=False))
+    assert [len(c["failed"]) for c in values["cells"]] == [3, 3]
+    assert len(told.figures["table-1-errors"].axes) == 2
+
+
+def test_the_large_networks_that_are_left_out_are_named():
+    assert not [s for s in table_1.outcome(CONFIGURATION, found()).sentences if "not run" in s]
+    large = [
+        ({**cell, "nodes": 1000}, result)
+        for cell, result in found()
+        if cell["method"] in table_1.LARGE
+    ]
+    told = table_1.outcome(CONFIGURATION, large)
+    assert (
+        "not run beyond 500 nodes, where the paper has them over time: DEQ, DAG, OptNet"
+        in told.sentences
+    )
+    rows = {row[0]: row[1] for row in told.tables[0].rows}
+    assert rows["DEQ"] == "not run\n[over time]"
 
 
 def test_nothing_run_is_no_error():

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -22,6 +23,8 @@ from nervure.reproduce.neural_modules.parts import PARTS
 from nervure.reproduce.neural_modules.running import Heard, run_part
 
 _FULL = Configuration()
+# Fewer have no room for twice as many edges as nodes.
+_LEAST_NODES = 3
 
 
 def reproduce_neural_modules(
@@ -31,7 +34,10 @@ def reproduce_neural_modules(
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help=f"{', '.join(DATASETS)}; repeat for several. All, quick two."),
+        typer.Option(
+            help=f"{', '.join(DATASETS)}; repeat for several. All, quick two. Of Table 1 and "
+            "Figures 2, 8 (facebook or nothing), 9 and 11; the other parts have their own."
+        ),
     ] = None,
     nodes: Annotated[
         list[int] | None,
@@ -50,14 +56,16 @@ def reproduce_neural_modules(
         int | None,
         typer.Option(
             min=2,
-            help=f"At most, of Table 1 and Figures 2 and 8; {_FULL.epochs}, quick {QUICK.epochs}.",
+            help="At most, of every training but those of Figure 3; "
+            f"{_FULL.epochs}, quick {QUICK.epochs}.",
         ),
     ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
             min=0.1,
-            help="Seconds of a training, after which it is over time; "
+            help="Seconds of a training of Table 1 and Figures 2 and 8, after which it is over "
+            "time; a search has half of it for each trial. "
             f"{_FULL.seconds:g}, quick {QUICK.seconds:g}.",
         ),
     ] = None,
@@ -77,13 +85,15 @@ def reproduce_neural_modules(
     """Reproduce neural modules: Table 1 and the figures, against real baselines.
 
     Every method is searched with as many trials on validation rows, and trained by the same loop,
-    with the same early stopping and time budget. Results are kept cell by cell; stopped and
-    started again, it goes on where it was.
+    with the same early stopping and time budget. Results are kept cell by cell, under the settings
+    that they depend on; stopped and started again, it goes on where it was. With another --epochs,
+    --trials or --budget it begins anew beside them.
     """
     chosen = _chosen(parts)
     given: dict[str, Any] = {
-        "datasets": tuple(data) if data else None,
-        "sizes": tuple(nodes) if nodes else None,
+        # Once each: a cell that is there twice would count twice.
+        "datasets": tuple(dict.fromkeys(data)) if data else None,
+        "sizes": tuple(dict.fromkeys(nodes)) if nodes else None,
         "seeds": seeds,
         "trials": trials,
         "epochs": epochs,
@@ -135,8 +145,10 @@ def _check(configuration: Configuration) -> None:
     unknown = [name for name in configuration.datasets if name not in DATASETS]
     if unknown:
         raise NervureError(f"data: expected among {', '.join(DATASETS)}, got {', '.join(unknown)}")
-    if min(configuration.sizes) < 2:
-        raise NervureError(f"nodes: expected at least 2, got {min(configuration.sizes)}")
+    if min(configuration.sizes) < _LEAST_NODES:
+        raise NervureError(
+            f"nodes: expected at least {_LEAST_NODES}, got {min(configuration.sizes)}"
+        )
 
 
 def _run(part: Part, configuration: Configuration, ledger: Ledger, jobs: int | None) -> Outcome:
@@ -178,11 +190,14 @@ def _draw(outcome: Outcome, folder: Path) -> list[Path]:
 def _print(console: Console, part: Part, outcome: Outcome) -> None:
     console.rule(f"{part.name}: {part.about}", align="left")
     for table in outcome.tables:
-        shown = Table(title=table.title, show_lines=any("\n" in c for r in table.rows for c in r))
+        # Escaped, since words in square brackets are markup, and would not be seen.
+        shown = Table(
+            title=escape(table.title), show_lines=any("\n" in c for r in table.rows for c in r)
+        )
         for index, name in enumerate(table.columns):
-            shown.add_column(name, justify="right" if index else "left")
+            shown.add_column(escape(name), justify="right" if index else "left")
         for row in table.rows:
-            shown.add_row(*row)
+            shown.add_row(*map(escape, row))
         console.print(shown)
     for sentence in outcome.sentences:
         console.print(sentence, highlight=False, markup=False)

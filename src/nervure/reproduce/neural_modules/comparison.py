@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from nervure.reproduce.paired import Difference, paired
 
@@ -17,7 +18,7 @@ class Comparison:
     ----------
     one, other : str
     difference : Difference
-        Of errors.
+        Of errors, dataset by dataset and seed by seed.
     wins : int
         Pairs in which the first has the lower error.
     """
@@ -42,23 +43,35 @@ class Comparison:
 
 
 def compare(
-    one: str, other: str, errors: Sequence[tuple[Mapping[int, float], Mapping[int, float]]]
+    one: str, other: str, errors: Sequence[tuple[str, Mapping[int, float], Mapping[int, float]]]
 ) -> Comparison:
-    """Compare errors by seed, place by place.
+    """Compare errors dataset by dataset and seed by seed.
 
     Parameters
     ----------
     one, other : str
         Names of the methods.
-    errors : sequence of (mapping, mapping)
-        Error of each by seed, for every place (dataset and size) that both were run at.
+    errors : sequence of (data, mapping, mapping)
+        Dataset, and the error of each by seed, for every place (dataset and size).
 
     Returns
     -------
     Comparison
+
+    Notes
+    -----
+    A pair is a dataset and a seed, its errors the means over the places where both have one.
+    Networks of several sizes are trained on the same rows of a seed and tested on the same: taken
+    for pairs of their own, they would make a test surer than it can be.
     """
+    together: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    for data, mine, theirs in errors:
+        for seed in mine:
+            if seed in theirs:
+                together.setdefault((data, seed), []).append((mine[seed], theirs[seed]))
     pairs = [
-        (mine[seed], theirs[seed]) for mine, theirs in errors for seed in mine if seed in theirs
+        (fmean(one for one, _ in here), fmean(other for _, other in here))
+        for here in together.values()
     ]
     found = paired([one for one, _ in pairs], [other for _, other in pairs])
     wins = sum(one < other for one, other in pairs)

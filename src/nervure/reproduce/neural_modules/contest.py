@@ -94,8 +94,8 @@ def run(
     dict
         Of a search: values (of the best trial), validation_error, trials (values and error of
         each). Of a training: test_error, validation_error, over_time, seconds, epoch_seconds,
-        epochs, parameters, and for neural modules edges, modules, largest, lost; or failed, the
-        reason.
+        epochs, best_epoch, parameters, and for neural modules edges, modules, largest, sweeps,
+        lost; or failed, the reason.
     """
     method = methods[cell["method"]]
     if cell["kind"] == "search":
@@ -215,7 +215,12 @@ def _optuna() -> ModuleType:
 
 def finished(found: Found) -> list[tuple[Cell, Mapping[str, Any]]]:
     """Give the trainings that came to an end, over time or not."""
-    return [(c, r) for c, r in found if c["kind"] == "training" and "failed" not in r]
+    return [(c, r) for c, r in trained(found) if "failed" not in r]
+
+
+def trained(found: Found) -> list[tuple[Cell, Mapping[str, Any]]]:
+    """Give all trainings, those that failed among them."""
+    return [(c, r) for c, r in found if c["kind"] == "training"]
 
 
 def by_seed(

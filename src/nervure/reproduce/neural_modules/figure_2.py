@@ -16,6 +16,7 @@ from nervure.report.style import title
 from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules import contest
 from nervure.reproduce.neural_modules.comparison import compare
+from nervure.reproduce.neural_modules.contest_words import error_text, remarks
 from nervure.reproduce.neural_modules.job import BINARY, Job
 from nervure.reproduce.neural_modules.methods import METHODS as ALL_METHODS
 from nervure.reproduce.neural_modules.methods import Method, Range
@@ -25,7 +26,6 @@ from nervure.reproduce.neural_modules.part import (
     Outcome,
     Part,
     TextTable,
-    spread,
 )
 from nervure.reproduce.panels import legend_below, panel_grid
 from nervure.reproduce.plain import plain
@@ -111,7 +111,7 @@ def run(cell: Cell) -> dict[str, Any]:
 def outcome(_: Configuration, found: Found) -> Outcome:
     """Compare neural modules with the others, dataset by dataset and over all."""
     places = list(
-        dict.fromkeys((c["target"], c["data"], c["nodes"]) for c, _r in contest.finished(found))
+        dict.fromkeys((c["target"], c["data"], c["nodes"]) for c, _r in contest.trained(found))
     )
     targets = [target for target in _TARGETS if any(place[0] == target for place in places)]
     tables, sentences = [], []
@@ -120,10 +120,12 @@ def outcome(_: Configuration, found: Found) -> Outcome:
         tables.append(_table(found, target, [data for _, data, _ in here], int(here[0][2])))
         for other in [name for name in METHODS if name != "nms-nm"]:
             pairs = [
-                (_errors(found, "nms-nm", *place), _errors(found, other, *place)) for place in here
+                (place[1], _errors(found, "nms-nm", *place), _errors(found, other, *place))
+                for place in here
             ]
             told = compare("nms-nm", other, pairs).sentence(_LABELS)
             sentences.append(f"{_TARGETS[target]}: {told}")
+    sentences += remarks(found, _LABELS)
     if places:
         sentences.append("The paper's Figure 2 is a bar chart without figures to set beside these.")
     return Outcome(
@@ -145,10 +147,7 @@ def _table(found: Found, target: str, names: Sequence[str], nodes: int) -> TextT
         [
             [
                 label,
-                *(
-                    spread(list(_errors(found, method, target, data, nodes).values()), 4)
-                    for data in names
-                ),
+                *(error_text(found, method, data, nodes, target) for data in names),
             ]
             for method, label in _LABELS.items()
         ],
@@ -166,7 +165,10 @@ def _figure(found: Found, targets: Sequence[str], places: Sequence[tuple[str, st
                 for at, place in enumerate(here)
                 for error in _errors(found, method, *place).values()
             ]
-            panel.plot(*zip(*points, strict=True), "o", color=f"C{index}", alpha=0.8, label=label)
+            panel.plot(
+                [at for at, _ in points], [error for _, error in points], "o",
+                color=f"C{index}", alpha=0.8, label=label,
+            )  # fmt: skip
         panel.set_xticks(range(len(here)), [data for _, data, _ in here])
         panel.set_ylabel("test error")
         panel.set_ylim(bottom=0)

@@ -172,7 +172,7 @@ def _trained(network: nn.Module, cell: Cell, rows: ThreeParts) -> Fitted:
         optimizer="adam",
         seed=cell["seed"],
     )
-    return fit(
+    fitted = fit(
         network,
         *rows.train,
         task="classification",
@@ -181,6 +181,10 @@ def _trained(network: nn.Module, cell: Cell, rows: ThreeParts) -> Fitted:
         validation=rows.validation,
         augment=FlipAndCrop() if cell["data"] == "cifar10" else None,
     )
+    if fitted.interrupted:
+        # What is half trained must not be taken for a result.
+        raise KeyboardInterrupt
+    return fitted
 
 
 PART = Part(

@@ -21,16 +21,17 @@ from nervure.report.style import title
 from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules import contest
 from nervure.reproduce.neural_modules.comparison import compare
+from nervure.reproduce.neural_modules.contest_words import AVERAGED, error_text, remarks
 from nervure.reproduce.neural_modules.job import Job, data_of, tested
 from nervure.reproduce.neural_modules.methods import METHODS as ALL_METHODS
 from nervure.reproduce.neural_modules.methods import Method, Range
 from nervure.reproduce.neural_modules.part import (
+    QUICK,
     Configuration,
     Found,
     Outcome,
     Part,
     TextTable,
-    spread,
 )
 from nervure.reproduce.panels import panel_grid
 from nervure.reproduce.plain import plain
@@ -99,10 +100,16 @@ _LABELS = {name: method.label for name, method in METHODS.items()}
 
 def searches(configuration: Configuration, _: Found) -> Sequence[Cell]:
     """List the searches; none where the Facebook data is not asked for."""
-    if DATA not in configuration.datasets and not configuration.quick:
+    if not _asked(configuration):
         return []
     sizes = _QUICK_SIZES if configuration.quick else SIZES
     return contest.search_cells(NAME, METHODS, [(DATA, n) for n in sizes], configuration)
+
+
+def _asked(configuration: Configuration) -> bool:
+    # The quick form has two datasets of its own, and this figure beside them.
+    own = configuration.quick and configuration.datasets == QUICK.datasets
+    return own or DATA in configuration.datasets
 
 
 def trainings(configuration: Configuration, found: Found) -> Sequence[Cell]:
@@ -115,23 +122,24 @@ def run(cell: Cell) -> dict[str, Any]:
     return contest.run(cell, METHODS, nodes_of if cell["method"] in _ON_GRAPH else data_of)
 
 
-def outcome(_: Configuration, found: Found) -> Outcome:
+def outcome(configuration: Configuration, found: Found) -> Outcome:
     """Compare networks that see the features alone with those that see the edges too."""
-    sizes = sorted({int(c["nodes"]) for c, _r in contest.finished(found)})
+    sizes = sorted({int(c["nodes"]) for c, _r in contest.trained(found)})
     if not sizes:
-        return Outcome()
+        left_out = f"nothing run: this figure is of {DATA}, which --data leaves out"
+        return Outcome(sentences=[] if _asked(configuration) else [left_out])
 
     def errors(method: str, nodes: int) -> dict[int, float]:
         return contest.by_seed(found, method, DATA, nodes)
 
     rows = [
-        [label, *(spread(list(errors(method, n).values()), 4) for n in sizes)]
+        [label, *(error_text(found, method, DATA, n) for n in sizes)]
         for method, label in _LABELS.items()
     ]
     sentences = [
-        compare("nms-nm", other, [(errors("nms-nm", n), errors(other, n)) for n in sizes]).sentence(
-            _LABELS
-        )
+        compare(
+            "nms-nm", other, [(DATA, errors("nms-nm", n), errors(other, n)) for n in sizes]
+        ).sentence(_LABELS)
         for other in ("nn", *_ON_GRAPH)
     ]
     return Outcome(
@@ -144,7 +152,10 @@ def outcome(_: Configuration, found: Found) -> Outcome:
         ],
         sentences=[
             *sentences,
-            "Graph networks see the edges between pages, the others the features alone. The "
+            AVERAGED,
+            *remarks(found, _LABELS),
+            "Graph networks see the edges between pages, and while they train the features of all "
+            "of them; the others see the features of their training pages alone. The "
             "paper's Figure 8 is a bar chart without figures to set beside these.",
         ],
         figures={NAME: _figure(errors, sizes)},

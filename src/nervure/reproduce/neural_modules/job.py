@@ -39,7 +39,13 @@ class Job:
     epochs : int
         Most of one `fit`.
     seconds : float
-        Time budget of all of them together.
+        Time budget of all of them together. An epoch that has begun is ended.
+    history : list of dict
+        Metrics of each epoch of the last `fit`.
+    best_epoch : int
+        Of the last `fit`, counted from 1.
+    spent : float
+        Seconds of all of them together.
     """
 
     data: Prepared
@@ -92,6 +98,13 @@ class Job:
         Returns
         -------
         Fitted
+
+        Raises
+        ------
+        EngineError
+            If the loss is no longer finite, or an option does not fit.
+        KeyboardInterrupt
+            If Ctrl-C ended the training.
         """
         data = self.data if data is None else data
         options = replace(
@@ -121,6 +134,9 @@ class Job:
             validation=(data.x_validation, data.y_validation),
             until=until,
         )
+        if fitted.interrupted:
+            # What is half trained must not be taken for a result.
+            raise KeyboardInterrupt
         self.spent = before + time.perf_counter() - begin
         self.history, self.best_epoch = fitted.history, fitted.best_epoch
         return fitted
@@ -147,7 +163,8 @@ def data_of(name: str, seed: int, target: str = "classes") -> Prepared:
     seed : int
         Of the validation part.
     target : {"classes", "binary"}
-        All classes, or the most frequent one (of the training rows) against all others.
+        All classes, or the most frequent one against all others: of the rows that are not tested
+        on, which are the same for all seeds, so that all seeds have the same task.
 
     Returns
     -------
@@ -156,7 +173,7 @@ def data_of(name: str, seed: int, target: str = "classes") -> Prepared:
     data = _loaded(name, seed)
     if target != BINARY:
         return data
-    largest = int(np.bincount(data.y_train).argmax())
+    largest = int(np.bincount(np.concatenate([data.y_train, data.y_validation])).argmax())
     names = ("others", data.class_names[largest])
     return replace(
         data,

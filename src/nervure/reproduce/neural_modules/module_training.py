@@ -31,6 +31,11 @@ def train(cell: Cell) -> tuple[NeuralModules, Fitted] | EngineError:
     (NeuralModules, Fitted), or EngineError
         With the weights of the epoch with the lowest validation error; or why there are none, an
         equilibrium that was not found or a loss that was no longer finite.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C ended the training.
     """
     data = data_of(cell["data"], cell["seed"])
     nodes, seed = int(cell["nodes"]), int(cell["seed"])
@@ -49,6 +54,9 @@ def train(cell: Cell) -> tuple[NeuralModules, Fitted] | EngineError:
         )
     except EngineError as error:
         return error
+    if fitted.interrupted:
+        # What is half trained must not be taken for a result.
+        raise KeyboardInterrupt
     return network, fitted
 
 

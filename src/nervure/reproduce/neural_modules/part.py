@@ -25,7 +25,9 @@ class Configuration:
     datasets, sizes : tuple
         Of Table 1, and of the figures as far as they have the same axes.
     seeds : int
-        Of every cell; a seed is a split, an initialisation and an order of samples.
+        Of every cell; a seed is an initialisation, an order of samples and, in Table 1 and Figures
+        2 and 8, a split into training and validation rows. The test rows are always the same, so
+        spreads over seeds do not tell how much an error depends on them.
     trials : int
         Of the search of each method for each dataset and size, on validation rows alone.
     epochs : int
