@@ -12,6 +12,7 @@ from nervure.cli import app
 from nervure.data import registry
 from nervure.errors import EngineError
 from nervure.reproduce import Ledger, freenets, freenets_tables
+from nervure.training import Fitted
 
 SETTINGS = freenets.Settings(epochs=2)
 
@@ -40,6 +41,13 @@ def test_cells_that_differ_have_models_of_their_own():
     cells = [c for v in variants for c in freenets.cells(["mnist", "emnist"], [30, 50], [0, 1], v)]
     trained = [cell for cell in cells if cell["network"] == "freenet"]
     assert len({freenets.model_name(cell) for cell in trained}) == len(trained)
+
+
+@pytest.mark.usefixtures("digits")
+def test_an_interrupted_training_is_no_result(monkeypatch):
+    monkeypatch.setattr(freenets, "fit", lambda *_, **__: Fitted(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        freenets.run(freenets.cells(["mnist"], [30], [0], SETTINGS)[0])
 
 
 @pytest.mark.usefixtures("digits")

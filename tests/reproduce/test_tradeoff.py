@@ -20,6 +20,7 @@ from nervure.reproduce import (
     tradeoff_tables,
 )
 from nervure.reproduce.tradeoff_paper import CHARACTERISTICS, DYNAMICS, EPOCH_SECONDS
+from nervure.training import Fitted
 from nervure.training.checkpoint import load_model
 
 SETTINGS = tradeoff.Settings(
@@ -61,6 +62,12 @@ def found(tmp_path_factory, coloured_squares):
         again = tradeoff.retraining_cells(left, fit_channels=True)
         again += tradeoff.retraining_cells(left[:1], fit_channels=False)
         yield folder, ran(folder, again)[1]
+
+
+def test_an_interrupted_training_is_no_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(tradeoff, "fit", lambda *_, **__: Fitted(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        ran(tmp_path, tradeoff.wiring_cells(["cmnist"], [0], SETTINGS))
 
 
 def test_the_full_configuration_is_the_papers():

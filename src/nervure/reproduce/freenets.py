@@ -158,6 +158,9 @@ def run(cell: Cell, models: str | None = None) -> dict[str, Any]:
         on_epoch=watch.epoch,
         on_rewiring=watch.rewired,
     )
+    if fitted.interrupted:
+        # What is half trained must not be taken for a result.
+        raise KeyboardInterrupt
     seconds = time.perf_counter() - begin
     curve = [1 - m["validation_error"] for m in fitted.history]
     result: dict[str, Any] = {

@@ -353,10 +353,14 @@ def _fit(
     y: NDArray[np.int64],
     rule: RuleMaker | None,
 ) -> Fitted:
-    return fit(
+    fitted = fit(
         network, x, y, task="classification", options=options_of(cell), rule=rule,
         augment=FlipAndCrop() if cell["augment"] else None,
     )  # fmt: skip
+    if fitted.interrupted:
+        # What is half trained must not be taken for a result.
+        raise KeyboardInterrupt
+    return fitted
 
 
 def _device() -> torch.device:

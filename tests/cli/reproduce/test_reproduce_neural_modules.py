@@ -3,22 +3,31 @@
 import io
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from nervure.cli.app import app
+from nervure.cli.reproduce import neural_modules
 from nervure.cli.reproduce.neural_modules import _chosen, _print
 from nervure.data import registry
+from nervure.errors import DataError, MissingDependencyError
 from nervure.reproduce.neural_modules import job, methods, table_1
-from nervure.reproduce.neural_modules.part import Outcome, TextTable
+from nervure.reproduce.neural_modules.part import Outcome, Part, TextTable
 from nervure.reproduce.neural_modules.parts import PARTS
 
 ARGUMENTS = [
     "table-1", "--data", "codon", "--nodes", "6", "--seeds", "2", "--trials", "1", "--epochs", "2",
     "--jobs", "1",
 ]  # fmt: skip
+
+
+EMPTY = Part(
+    name="empty", about="nothing", stages=(), run=lambda _: {},
+    outcome=lambda *_: Outcome(sentences=["nothing to run"]),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -97,11 +106,27 @@ def test_a_wrong_part_dataset_or_size_is_answered_with_what_there_is(tmp_path):
 
 
 @pytest.mark.usefixtures("_small")
-def test_a_part_whose_package_is_missing_is_left_out_by_name(tmp_path, monkeypatch):
+def test_a_part_that_cannot_be_run_is_left_out_by_name(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
+    monkeypatch.setattr(neural_modules, "PARTS", {"table-1": PARTS["table-1"], "empty": EMPTY})
+    done = call("table-1", "empty", *ARGUMENTS[1:], "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    told = " ".join(done.stdout.split())
+    assert 'table-1 left out: the search of hyper-parameters needs optuna: pip install "ner' in told
+    assert "nothing to run" in told
+    # By itself it is what was asked for, so that leaving it out is an error.
     done = call(*ARGUMENTS, "--out", tmp_path)
-    assert done.exit_code == 0
-    assert (
-        'table-1 left out: the search of hyper-parameters needs optuna: pip install "nervure[rep'
-        in (done.stdout.replace("\n", ""))
-    )
+    assert isinstance(done.exception, MissingDependencyError)
+
+
+def test_missing_data_costs_its_part_alone(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise DataError("no such file")
+
+    broken = replace(EMPTY, name="broken", stages=(refuse,))
+    monkeypatch.setattr(neural_modules, "PARTS", {"broken": broken, "empty": EMPTY})
+    done = call("--json", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    parts = json.loads(done.stdout)["parts"]
+    assert parts["broken"] == {"left_out": "no such file"}
+    assert parts["empty"]["sentences"] == ["nothing to run"]

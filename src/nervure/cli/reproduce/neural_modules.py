@@ -16,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from nervure.cli.reproduce.shared import cell_progress
-from nervure.errors import MissingDependencyError, NervureError
+from nervure.errors import DataError, MissingDependencyError, NervureError
 from nervure.reproduce import Ledger
 from nervure.reproduce.neural_modules.part import DATASETS, QUICK, Configuration, Outcome, Part
 from nervure.reproduce.neural_modules.parts import PARTS
@@ -44,7 +44,10 @@ def reproduce_neural_modules(
         typer.Option(help="Sizes of Table 1; repeat for several. The paper's seven, quick three."),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help=f"Per cell; {_FULL.seeds}, quick {QUICK.seeds}.")
+        int | None,
+        typer.Option(
+            min=1, help=f"Per cell; {_FULL.seeds}, quick {QUICK.seeds} (Figures 4, 9, 11: 1)."
+        ),
     ] = None,
     trials: Annotated[
         int | None,
@@ -109,7 +112,9 @@ def reproduce_neural_modules(
     for part in chosen:
         try:
             outcome = _run(part, configuration, ledger, jobs)
-        except MissingDependencyError as error:
+        except (MissingDependencyError, DataError) as error:
+            if len(chosen) == 1:
+                raise
             values["parts"][part.name] = {"left_out": str(error)}
             if not as_json:
                 console.print(f"{part.name} left out: {error}", highlight=False, markup=False)
