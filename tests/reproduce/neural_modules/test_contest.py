@@ -7,6 +7,7 @@ import pytest
 
 from nervure.errors import EngineError, MissingDependencyError
 from nervure.reproduce.neural_modules import contest
+from nervure.reproduce.neural_modules.contest_words import remarks
 from nervure.reproduce.neural_modules.methods import METHODS, Method, Range
 from nervure.reproduce.neural_modules.part import Configuration
 
@@ -16,7 +17,7 @@ PLACES = [("codon", 10)]
 
 
 def search(method, **changes):
-    (cell,) = contest.search_cells("table-1", [method], PLACES, SMALL)
+    (cell,) = contest.search_cells("table-1", {method: METHODS[method]}, PLACES, SMALL)
     return contest.run({**cell, **changes}, METHODS)
 
 
@@ -47,14 +48,15 @@ def test_values_that_do_not_train_lose_and_are_no_crash():
         return METHODS["nn"].train(job)
 
     methods = {"nn": Method("NN", diverge, {"learning_rate": Range(1e-3, 0.3, 1.0)})}
-    (cell,) = contest.search_cells("table-1", ["nn"], PLACES, SMALL)
+    (cell,) = contest.search_cells("table-1", methods, PLACES, SMALL)
     found = contest.run({**cell, "trials": 6}, methods)
     assert found["trials"][0]["validation_error"] == 1.0
     assert found["values"]["learning_rate"] <= 0.1
 
 
 def test_every_training_takes_what_its_search_found_and_no_seed_of_the_search():
-    cells = contest.search_cells("table-1", ["nn", "nms"], PLACES, SMALL)
+    two = {name: METHODS[name] for name in ("nn", "nms")}
+    cells = contest.search_cells("table-1", two, PLACES, SMALL)
     found = [(cell, {"values": {"learning_rate": 0.1 * i}}) for i, cell in enumerate(cells, 1)]
     trainings = contest.training_cells(found, SMALL)
     assert [(c["method"], c["seed"], c["values"]["learning_rate"]) for c in trainings] == [
@@ -66,7 +68,7 @@ def test_every_training_takes_what_its_search_found_and_no_seed_of_the_search():
 def training(method, **changes):
     found = [
         (cell, {"values": {"learning_rate": 0.3, "alpha": 0.01}})
-        for cell in contest.search_cells("table-1", [method], PLACES, SMALL)
+        for cell in contest.search_cells("table-1", {method: METHODS[method]}, PLACES, SMALL)
     ]
     return {**contest.training_cells(found, SMALL)[0], **changes}
 
@@ -90,6 +92,20 @@ def test_a_training_that_fails_is_a_result():
     result = contest.run(training("nn"), {"nn": Method("NN", fail)})
     assert result["failed"].startswith("EngineError: the training loss became nan")
     assert not contest.finished([(training("nn"), result)])
+
+
+def test_a_solver_inside_a_network_is_accounted_for():
+    pytest.importorskip("torchdeq")
+    result = contest.run(training("deq"), METHODS)
+    assert 0 <= result["unsolved"] <= 1
+    assert 0 <= result["unsolved_backward"] <= 1
+    found = [(training("deq"), {**result, "unsolved": 0.02, "unsolved_backward": 0.0})]
+    assert "DEQ: 2 % of all solves missed the tolerance" in remarks(found, {"deq": "DEQ"})
+
+
+def test_ranges_are_part_of_a_search():
+    (cell,) = contest.search_cells("table-1", {"nms-nm": METHODS["nms-nm"]}, PLACES, SMALL)
+    assert cell["ranges"] == {"learning_rate": [0.05, 0.3, 2.0], "alpha": [1e-3, 1e-2, 1e-1]}
 
 
 def test_errors_by_seed_are_of_one_place():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple
 from types import ModuleType
 from typing import Any
 
 from torch import nn
 
+from nervure.baselines import DeepEquilibrium, OptNet
 from nervure.data import Prepared
 from nervure.errors import EngineError, MissingDependencyError
 from nervure.modules import module_statistics
@@ -20,6 +22,9 @@ from nervure.reproduce.neural_modules.methods import INSTALL, Method
 from nervure.reproduce.neural_modules.part import Configuration, Found
 from nervure.training import evaluate
 
+# Of everything that a result depends on and that no other entry of its cell says: to be raised
+# with a change of how methods are built, searched or trained.
+_PROTOCOL = 1
 # Searches never see a seed of the trainings that are reported.
 SEARCH_SEED = 1000
 _WORST = 1.0
@@ -30,7 +35,7 @@ _SHARES = 0.75, 0.25, 0.875
 
 def search_cells(
     part: str,
-    methods: Iterable[str],
+    methods: Mapping[str, Method],
     places: Iterable[tuple[str, int]],
     configuration: Configuration,
     target: str = "classes",
@@ -40,7 +45,9 @@ def search_cells(
         {
             "part": part,
             "kind": "search",
-            "method": method,
+            "protocol": _PROTOCOL,
+            "method": name,
+            "ranges": {key: list(astuple(where)) for key, where in method.ranges.items()},
             "data": data,
             "target": target,
             "nodes": nodes,
@@ -49,7 +56,7 @@ def search_cells(
             "seconds": configuration.seconds / 2,
         }
         for data, nodes in places
-        for method in methods
+        for name, method in methods.items()
     ]
 
 
@@ -60,6 +67,7 @@ def training_cells(found: Found, configuration: Configuration) -> list[dict[str,
         {
             "part": cell["part"],
             "kind": "training",
+            "protocol": _PROTOCOL,
             "method": cell["method"],
             "data": cell["data"],
             "target": cell["target"],
@@ -153,6 +161,7 @@ def _training(cell: Cell, method: Method, data: Prepared) -> dict[str, Any]:
         "best_epoch": job.best_epoch,
         "parameters": _parameters(network),
         **_structure(network, job),
+        **_unsolved(network),
     }
 
 
@@ -172,6 +181,16 @@ def _structure(network: nn.Module, job: Job) -> dict[str, Any]:
         "sweeps": job.history[-1]["sweeps_mean"],
         "lost": sum(int(m["lost"]) for m in job.history),
     }
+
+
+def _unsolved(network: nn.Module) -> dict[str, float]:
+    """Give the share of samples that a solver in the network did not solve, over all passes."""
+    if isinstance(network, DeepEquilibrium):
+        return {
+            "unsolved": network.forward_solves.share,
+            "unsolved_backward": network.backward_solves.share,
+        }
+    return {"unsolved": network.solves.share} if isinstance(network, OptNet) else {}
 
 
 def available(methods: Mapping[str, Method]) -> tuple[list[str], dict[str, str]]:

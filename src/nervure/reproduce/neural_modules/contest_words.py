@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules import contest
@@ -88,6 +89,15 @@ def remarks(found: Found, labels: Mapping[str, str]) -> list[str]:
     lost = sum(int(r.get("lost", 0)) for _, r in contest.finished(found))
     if lost:
         lines.append(f"samples without an equilibrium, left out of their training step: {lost:,}")
+    for key, words in (("unsolved", "solves"), ("unsolved_backward", "adjoint solves")):
+        shares: dict[str, list[float]] = {}
+        for cell, result in contest.finished(found):
+            if key in result:
+                shares.setdefault(labels[cell["method"]], []).append(float(result[key]))
+        lines += [
+            f"{label}: {100 * fmean(values):.2g} % of all {words} missed the tolerance"
+            for label, values in shares.items()
+        ]
     return lines
 
 

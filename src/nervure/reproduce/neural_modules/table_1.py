@@ -43,7 +43,8 @@ def searches(configuration: Configuration, _: Found) -> Sequence[Cell]:
     there, _ignored = contest.available(METHODS)
     cells: list[dict[str, Any]] = []
     for nodes in sorted(configuration.sizes):
-        methods = [m for m in there if nodes <= LARGEST_OF_ALL or m in LARGE]
+        names = [m for m in there if nodes <= LARGEST_OF_ALL or m in LARGE]
+        methods = {name: METHODS[name] for name in names}
         places = [(data, nodes) for data in configuration.datasets]
         cells += contest.search_cells(NAME, methods, places, configuration)
     return cells
@@ -62,27 +63,16 @@ def run(cell: Cell) -> dict[str, Any]:
 def outcome(_: Configuration, found: Found) -> Outcome:
     """Put the errors beside the paper's, and compare methods seed by seed."""
     places = _places(found)
-    comparisons = [
-        compare(
-            one,
-            other,
-            [
-                (
-                    place[0],
-                    contest.by_seed(found, one, *place),
-                    contest.by_seed(found, other, *place),
-                )
-                for place in places
-            ],
-        )
-        for one, other in _COMPARED
-    ]
+    comparisons = [_compared(found, one, other, places) for one, other in _COMPARED]
     tables = []
     for data in dict.fromkeys(data for data, _nodes in places):
         sizes = [nodes for name, nodes in places if name == data]
         tables += [_errors(found, data, sizes), _seconds(found, data, sizes)]
     _there, missing = contest.available(METHODS)
     told = [one.sentence(_LABELS) for one in comparisons if one.difference.pairs]
+    for data in dict.fromkeys(data for data, _nodes in places):
+        one = _compared(found, "nms-nm", "nn", [place for place in places if place[0] == data])
+        told += [f"{data}: {one.sentence(_LABELS)}"] if one.difference.pairs else []
     sentences = [
         *(f"left out: {label} ({why})" for label, why in missing.items()),
         *_not_run(places),
@@ -96,6 +86,18 @@ def outcome(_: Configuration, found: Found) -> Outcome:
         figures={"table-1-errors": _figure(found, places)} if places else {},
         values=_values(found, places, comparisons),
     )
+
+
+def _compared(found: Found, one: str, other: str, places: Sequence[tuple[str, int]]) -> Comparison:
+    errors = [
+        (
+            place[0],
+            contest.by_seed(found, one, *place),
+            contest.by_seed(found, other, *place),
+        )
+        for place in places
+    ]
+    return compare(one, other, errors)
 
 
 def _places(found: Found) -> list[tuple[str, int]]:
