@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 from typing import Any, Literal
 
@@ -138,7 +139,7 @@ def _about_time(epochs: _Seconds) -> list[str]:
             verdict = "is not at every size faster than DEQ"
         elif len(gain) == 1:
             verdict = "is faster than DEQ at the one size that both were timed at"
-        elif gain[-1] > gain[0]:
+        elif all(less < more for less, more in pairwise(gain)):
             verdict = "is faster than DEQ, and the more so the more nodes, as the paper has it"
         else:
             verdict = "is faster than DEQ, but not more so with more nodes as in the paper"
