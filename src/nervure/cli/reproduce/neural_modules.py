@@ -200,7 +200,8 @@ def _print(console: Console, part: Part, outcome: Outcome) -> None:
             title=escape(table.title), show_lines=any("\n" in c for r in table.rows for c in r)
         )
         for index, name in enumerate(table.columns):
-            shown.add_column(escape(name), justify="right" if index else "left")
+            # An ellipsis would hide which row it is.
+            shown.add_column(escape(name), justify="right" if index else "left", overflow="fold")
         for row in table.rows:
             shown.add_row(*map(escape, row))
         console.print(shown)
