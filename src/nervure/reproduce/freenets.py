@@ -17,6 +17,7 @@ from nervure.baselines import PlainNetwork, matched_hidden_size
 from nervure.data import Prepared, load, prepare
 from nervure.errors import EngineError
 from nervure.networks import FreeNet, count_parameters
+from nervure.reproduce.completed import completed
 from nervure.reproduce.ledger import Cell
 from nervure.rules import CoActivationStatistics, Rewiring, pair_histograms
 from nervure.training import TrainingOptions, evaluate, fit
@@ -147,20 +148,19 @@ def run(cell: Cell, models: str | None = None) -> dict[str, Any]:
         on_update=watch.updated,
     )
     begin = time.perf_counter()
-    fitted = fit(
-        network,
-        data.x_train,
-        data.y_train,
-        task="classification",
-        options=options,
-        rule=rule if is_freenet else None,
-        validation=(data.x_validation, data.y_validation),
-        on_epoch=watch.epoch,
-        on_rewiring=watch.rewired,
+    fitted = completed(
+        fit(
+            network,
+            data.x_train,
+            data.y_train,
+            task="classification",
+            options=options,
+            rule=rule if is_freenet else None,
+            validation=(data.x_validation, data.y_validation),
+            on_epoch=watch.epoch,
+            on_rewiring=watch.rewired,
+        )
     )
-    if fitted.interrupted:
-        # What is half trained must not be taken for a result.
-        raise KeyboardInterrupt
     seconds = time.perf_counter() - begin
     curve = [1 - m["validation_error"] for m in fitted.history]
     result: dict[str, Any] = {

@@ -11,6 +11,7 @@ from scipy import stats
 
 from nervure.reproduce.freenets import NEURONS, PAPER
 from nervure.reproduce.ledger import Cell
+from nervure.reproduce.paired import mean_and_spread
 
 Found = Sequence[tuple[Cell, Mapping[str, Any]]]
 
@@ -83,8 +84,8 @@ def lines(found: Found) -> list[Line]:
                     data,
                     neurons,
                     len(seeds),
-                    _mean_and_spread([ours["freenet"][s] for s in seeds]),
-                    _mean_and_spread([ours["matched"][s] for s in seeds]),
+                    mean_and_spread([ours["freenet"][s] for s in seeds]),
+                    mean_and_spread([ours["matched"][s] for s in seeds]),
                     table["freenet"][column],
                     table["matched"][column],
                     float(np.mean(edges)),
@@ -108,7 +109,7 @@ def paired_tests(found: Found) -> list[PairedTest]:
             continue
         d = np.array(differences)
         p = float(stats.ttest_1samp(d, 0).pvalue) if len(d) > 1 and d.std() > 0 else float("nan")
-        mean, spread = _mean_and_spread(differences)
+        mean, spread = mean_and_spread(differences)
         out.append(PairedTest(data, len(d), mean, spread, p, int((d > 0).sum())))
     return out
 
@@ -119,7 +120,3 @@ def _accuracies(found: Found, data: str, neurons: int) -> dict[str, dict[int, fl
         if (cell["data"], cell["neurons"]) == (data, neurons):
             out[cell["network"]][cell["seed"]] = 100 * result["test_accuracy"]
     return out
-
-
-def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

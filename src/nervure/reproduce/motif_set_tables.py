@@ -10,6 +10,7 @@ import numpy as np
 
 from nervure.reproduce.ledger import Cell
 from nervure.reproduce.motif_set import DATASETS, HIDDEN, PAPER, VARIANTS, Published
+from nervure.reproduce.paired import mean_and_spread
 from nervure.training import comprehensive_score
 
 Found = Sequence[tuple[Cell, Mapping[str, Any]]]
@@ -73,7 +74,7 @@ def lines(found: Found) -> list[Line]:
         logistic = [r for c, r in found if c["part"] == "logistic" and c["data"] == data]
         if logistic:
             out.append(
-                Line(data, "", _LOGISTIC, len(logistic), _mean_and_spread(logistic), None,
+                Line(data, "", _LOGISTIC, len(logistic), _accuracy(logistic), None,
                      _mean(logistic, "seconds"), None)
             )  # fmt: skip
     return out
@@ -92,7 +93,7 @@ def _of_structure(
         if not results:
             yield Line(data, hidden, variant.name, 0, None, None, None, None, diverged=len(sparse))
             continue
-        accuracy = _mean_and_spread(results)
+        accuracy = _accuracy(results)
         seconds = _mean(results, "seconds")
         base = base or (seconds, accuracy[0])
         published = PAPER.get(data, {}) if hidden == "3x3000" and variant.rule == "set" else {}
@@ -112,7 +113,7 @@ def _of_structure(
         timed = [result["dense"] for result in sparse] or dense
         yield Line(
             data, hidden, _DENSE, max(len(sparse), len(dense)),
-            _mean_and_spread(dense) if dense else None, _mean(timed, "epoch_seconds"), None, None,
+            _accuracy(dense) if dense else None, _mean(timed, "epoch_seconds"), None, None,
             diverged=lost,
         )  # fmt: skip
     if sparse:
@@ -169,6 +170,5 @@ def _mean(results: Sequence[Mapping[str, Any]], key: str) -> float:
     return float(np.mean([result[key] for result in results]))
 
 
-def _mean_and_spread(results: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    values = [result["test_accuracy"] for result in results]
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+def _accuracy(results: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    return mean_and_spread([result["test_accuracy"] for result in results])

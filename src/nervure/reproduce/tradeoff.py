@@ -16,6 +16,7 @@ from nervure.data import COLOUR_IMAGES, colour_images
 from nervure.errors import EngineError
 from nervure.measures import edge_dynamics
 from nervure.networks import BlockDAG, count_parameters, fitted_channels
+from nervure.reproduce.completed import completed
 from nervure.reproduce.ledger import Cell, Ledger
 from nervure.reproduce.plain import plain
 from nervure.rules import ResourceTradeoff
@@ -357,10 +358,7 @@ def _fit(
         network, x, y, task="classification", options=options_of(cell), rule=rule,
         augment=FlipAndCrop() if cell["augment"] else None,
     )  # fmt: skip
-    if fitted.interrupted:
-        # What is half trained must not be taken for a result.
-        raise KeyboardInterrupt
-    return fitted
+    return completed(fitted)
 
 
 def _device() -> torch.device:

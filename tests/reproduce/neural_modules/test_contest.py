@@ -58,7 +58,7 @@ def test_every_training_takes_what_its_search_found_and_no_seed_of_the_search():
     two = {name: METHODS[name] for name in ("nn", "nms")}
     cells = contest.search_cells("table-1", two, PLACES, SMALL)
     found = [(cell, {"values": {"learning_rate": 0.1 * i}}) for i, cell in enumerate(cells, 1)]
-    trainings = contest.training_cells(found, SMALL)
+    trainings = contest.training_cells(SMALL, found)
     assert [(c["method"], c["seed"], c["values"]["learning_rate"]) for c in trainings] == [
         ("nn", 0, 0.1), ("nms", 0, 0.2), ("nn", 1, 0.1), ("nms", 1, 0.2),
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def training(method, **changes):
         (cell, {"values": {"learning_rate": 0.3, "alpha": 0.01}})
         for cell in contest.search_cells("table-1", {method: METHODS[method]}, PLACES, SMALL)
     ]
-    return {**contest.training_cells(found, SMALL)[0], **changes}
+    return {**contest.training_cells(SMALL, found)[0], **changes}
 
 
 def test_a_training_says_what_was_measured():

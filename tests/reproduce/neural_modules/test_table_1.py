@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nervure.reproduce.neural_modules import table_1
+from nervure.reproduce.neural_modules import contest, table_1
 from nervure.reproduce.neural_modules.methods import METHODS
 from nervure.reproduce.neural_modules.paper import OVER_TIME
 from nervure.reproduce.neural_modules.paper import table_1 as printed
@@ -129,5 +129,5 @@ def test_searches_and_trainings_run_as_cells(digits):  # noqa: ARG001
     small = Configuration(datasets=("codon",), sizes=(1000,), seeds=1, trials=1, epochs=2)
     cell = next(c for c in table_1.searches(small, []) if c["method"] == "nn")
     result = table_1.run({**cell, "nodes": 5})
-    (again,) = table_1.trainings(small, [(cell, result)])
+    (again,) = contest.training_cells(small, [(cell, result)])
     assert table_1.run({**again, "nodes": 5})["test_error"] < 0.9

@@ -20,6 +20,7 @@ from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules.job import Job, data_of
 from nervure.reproduce.neural_modules.methods import INSTALL, Method
 from nervure.reproduce.neural_modules.part import Configuration, Found
+from nervure.reproduce.plain import plain
 from nervure.training import evaluate
 
 # Of everything that a result depends on and that no other entry of its cell says: to be raised
@@ -60,7 +61,7 @@ def search_cells(
     ]
 
 
-def training_cells(found: Found, configuration: Configuration) -> list[dict[str, Any]]:
+def training_cells(configuration: Configuration, found: Found) -> list[dict[str, Any]]:
     """List the trainings with what each search has found, those of a seed together."""
     searched = [(c, r) for c, r in found if c["kind"] == "search"]
     return [
@@ -240,6 +241,12 @@ def finished(found: Found) -> list[tuple[Cell, Mapping[str, Any]]]:
 def trained(found: Found) -> list[tuple[Cell, Mapping[str, Any]]]:
     """Give all trainings, those that failed among them."""
     return [(c, r) for c, r in found if c["kind"] == "training"]
+
+
+def training_values(found: Found, *keys: str) -> dict[str, Any]:
+    """Give all trainings as JSON, with these entries of their cells."""
+    trainings = [{**{key: c[key] for key in (*keys, "values")}, **r} for c, r in trained(found)]
+    return {"trainings": plain(trainings)}
 
 
 def by_seed(

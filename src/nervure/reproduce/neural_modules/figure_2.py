@@ -28,7 +28,6 @@ from nervure.reproduce.neural_modules.part import (
     TextTable,
 )
 from nervure.reproduce.panels import legend_below, panel_grid
-from nervure.reproduce.plain import plain
 from nervure.rules import DartsSearch
 
 NAME = "figure-2"
@@ -98,11 +97,6 @@ def searches(configuration: Configuration, _: Found) -> Sequence[Cell]:
     ]
 
 
-def trainings(configuration: Configuration, found: Found) -> Sequence[Cell]:
-    """List the trainings with the values found."""
-    return contest.training_cells(found, configuration)
-
-
 def run(cell: Cell) -> dict[str, Any]:
     """Run a search or a training."""
     return contest.run(cell, METHODS)
@@ -132,7 +126,7 @@ def outcome(_: Configuration, found: Found) -> Outcome:
         tables=tables,
         sentences=sentences,
         figures={NAME: _figure(found, targets, places)} if places else {},
-        values=_values(found),
+        values=contest.training_values(found, "method", "data", "target", "nodes", "seed"),
     )
 
 
@@ -177,27 +171,10 @@ def _figure(found: Found, targets: Sequence[str], places: Sequence[tuple[str, st
     return figure
 
 
-def _values(found: Found) -> dict[str, Any]:
-    values: dict[str, Any] = plain(
-        {
-            "trainings": [
-                {
-                    **{key: c[key] for key in ("method", "data", "target", "nodes", "seed")},
-                    "values": c["values"],
-                    **r,
-                }
-                for c, r in found
-                if c["kind"] == "training"
-            ]
-        }
-    )
-    return values
-
-
 PART = Part(
     name=NAME,
     about="neural modules against a cyclic network trained forward-forward, and DARTS",
-    stages=(searches, trainings),
+    stages=(searches, contest.training_cells),
     run=run,
     outcome=outcome,
 )

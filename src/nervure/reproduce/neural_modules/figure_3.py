@@ -11,6 +11,7 @@ from nervure.baselines import PlainNetwork
 from nervure.errors import ConvergenceError, EngineError
 from nervure.modules import module_statistics
 from nervure.networks import GraphLinear, count_parameters
+from nervure.reproduce.completed import completed
 from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules.figure_3_data import ThreeParts, parts_of
 from nervure.reproduce.neural_modules.figure_3_outcome import DATA, MODELS, NAME, outcome
@@ -181,10 +182,7 @@ def _trained(network: nn.Module, cell: Cell, rows: ThreeParts) -> Fitted:
         validation=rows.validation,
         augment=FlipAndCrop() if cell["data"] == "cifar10" else None,
     )
-    if fitted.interrupted:
-        # What is half trained must not be taken for a result.
-        raise KeyboardInterrupt
-    return fitted
+    return completed(fitted)
 
 
 PART = Part(

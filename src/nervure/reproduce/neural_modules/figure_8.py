@@ -34,7 +34,6 @@ from nervure.reproduce.neural_modules.part import (
     TextTable,
 )
 from nervure.reproduce.panels import panel_grid
-from nervure.reproduce.plain import plain
 
 NAME = "figure-8"
 DATA = "facebook"
@@ -114,11 +113,6 @@ def _asked(configuration: Configuration) -> bool:
     return own or DATA in configuration.datasets
 
 
-def trainings(configuration: Configuration, found: Found) -> Sequence[Cell]:
-    """List the trainings with the values found."""
-    return contest.training_cells(found, configuration)
-
-
 def run(cell: Cell) -> dict[str, Any]:
     """Run a search or a training."""
     return contest.run(cell, METHODS, nodes_of if cell["method"] in _ON_GRAPH else data_of)
@@ -161,7 +155,7 @@ def outcome(configuration: Configuration, found: Found) -> Outcome:
             "paper's Figure 8 is a bar chart without figures to set beside these.",
         ],
         figures={NAME: _figure(errors, sizes)},
-        values=_values(found),
+        values=contest.training_values(found, "method", "nodes", "seed"),
     )
 
 
@@ -182,23 +176,10 @@ def _figure(errors: Callable[[str, int], dict[int, float]], sizes: Sequence[int]
     return figure
 
 
-def _values(found: Found) -> dict[str, Any]:
-    values: dict[str, Any] = plain(
-        {
-            "trainings": [
-                {**{key: c[key] for key in ("method", "nodes", "seed", "values")}, **r}
-                for c, r in found
-                if c["kind"] == "training"
-            ]
-        }
-    )
-    return values
-
-
 PART = Part(
     name=NAME,
     about="neural modules against graph convolution and attention on the Facebook graph",
-    stages=(searches, trainings),
+    stages=(searches, contest.training_cells),
     run=run,
     outcome=outcome,
 )

@@ -13,6 +13,7 @@ from torch import nn
 
 from nervure.data import Dataset, Prepared, load, prepare
 from nervure.data.splits import split_rows
+from nervure.reproduce.completed import completed
 from nervure.training import Fitted, TrainingOptions, fit
 from nervure.training.epoch_watch import Metrics
 from nervure.training.loop import Loss, RuleMaker
@@ -134,9 +135,7 @@ class Job:
             validation=(data.x_validation, data.y_validation),
             until=until,
         )
-        if fitted.interrupted:
-            # What is half trained must not be taken for a result.
-            raise KeyboardInterrupt
+        completed(fitted)
         self.spent = before + time.perf_counter() - begin
         self.history, self.best_epoch = fitted.history, fitted.best_epoch
         return fitted

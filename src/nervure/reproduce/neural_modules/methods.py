@@ -56,28 +56,15 @@ class Method:
     packages: Mapping[str, str] = field(default_factory=dict)
 
 
-def _plain(job: Job) -> nn.Module:
-    network = PlainNetwork(job.inputs, job.outputs, nodes=job.nodes, seed=job.seed)
-    job.fit(network)
-    return network
+def _as_built(
+    kind: type[PlainNetwork] | type[DeepEquilibrium] | type[LearnedDAG] | type[OptNet],
+) -> Callable[[Job], nn.Module]:
+    def train(job: Job) -> nn.Module:
+        network = kind(job.inputs, job.outputs, nodes=job.nodes, seed=job.seed)
+        job.fit(network)
+        return network
 
-
-def _deep_equilibrium(job: Job) -> nn.Module:
-    network = DeepEquilibrium(job.inputs, job.outputs, nodes=job.nodes, seed=job.seed)
-    job.fit(network)
-    return network
-
-
-def _learned_dag(job: Job) -> nn.Module:
-    network = LearnedDAG(job.inputs, job.outputs, nodes=job.nodes, seed=job.seed)
-    job.fit(network)
-    return network
-
-
-def _optnet(job: Job) -> nn.Module:
-    network = OptNet(job.inputs, job.outputs, nodes=job.nodes, seed=job.seed)
-    job.fit(network)
-    return network
+    return train
 
 
 def neural_modules(penalty: Penalty) -> Callable[[Job], nn.Module]:
@@ -108,10 +95,10 @@ def neural_modules(penalty: Penalty) -> Callable[[Job], nn.Module]:
 _PENALISED = {"learning_rate": _RATE, "alpha": Range(1e-3, 1e-2, 1e-1)}
 
 METHODS: dict[str, Method] = {
-    "nn": Method("NN", _plain),
-    "deq": Method("DEQ", _deep_equilibrium, packages={"torchdeq": INSTALL}),
-    "dag": Method("DAG", _learned_dag),
-    "optnet": Method("OptNet", _optnet, packages={"qpth": INSTALL_QPTH}),
+    "nn": Method("NN", _as_built(PlainNetwork)),
+    "deq": Method("DEQ", _as_built(DeepEquilibrium), packages={"torchdeq": INSTALL}),
+    "dag": Method("DAG", _as_built(LearnedDAG)),
+    "optnet": Method("OptNet", _as_built(OptNet), packages={"qpth": INSTALL_QPTH}),
     "nms": Method("NMs", neural_modules("none")),
     "nms-l2": Method("NMs & L2", neural_modules("l2"), ranges=_PENALISED),
     "nms-nm": Method("NMs & NM", neural_modules("repulsion"), ranges=_PENALISED),

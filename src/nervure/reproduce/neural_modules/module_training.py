@@ -10,6 +10,7 @@ from nervure.data import Prepared
 from nervure.errors import ConvergenceError, EngineError
 from nervure.modules import module_statistics
 from nervure.networks import NeuralModules
+from nervure.reproduce.completed import completed
 from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules.job import data_of
 from nervure.rules import Repulsion
@@ -54,10 +55,7 @@ def train(cell: Cell) -> tuple[NeuralModules, Fitted] | EngineError:
         )
     except EngineError as error:
         return error
-    if fitted.interrupted:
-        # What is half trained must not be taken for a result.
-        raise KeyboardInterrupt
-    return network, fitted
+    return network, completed(fitted)
 
 
 def errors(network: NeuralModules, fitted: Fitted, data: Prepared) -> dict[str, Any]:

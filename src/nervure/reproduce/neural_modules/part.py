@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from nervure.reproduce.ledger import Cell
+from nervure.reproduce.paired import mean_and_spread
 
 DATASETS = ("codon", "activity", "facebook", "gas")
 SIZES = (80, 100, 200, 300, 500, 1000, 3000)
@@ -131,8 +132,7 @@ def spread(values: Sequence[float], digits: int = 2, scale: float = 1.0) -> str:
     """Write mean and sample standard deviation, "-" for nothing."""
     if not values:
         return "-"
-    mean = sum(values) / len(values)
+    mean, deviation = mean_and_spread(values)
     if len(values) == 1:
         return f"{scale * mean:.{digits}f}"
-    deviation = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
     return f"{scale * mean:.{digits}f} ± {scale * deviation:.{digits}f}"

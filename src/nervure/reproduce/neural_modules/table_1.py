@@ -50,11 +50,6 @@ def searches(configuration: Configuration, _: Found) -> Sequence[Cell]:
     return cells
 
 
-def trainings(configuration: Configuration, found: Found) -> Sequence[Cell]:
-    """List the trainings with the values found."""
-    return contest.training_cells(found, configuration)
-
-
 def run(cell: Cell) -> dict[str, Any]:
     """Run a search or a training."""
     return contest.run(cell, METHODS)
@@ -218,7 +213,7 @@ def _values(
 PART = Part(
     name=NAME,
     about="error of seven methods on four datasets, 80 to 3,000 nodes",
-    stages=(searches, trainings),
+    stages=(searches, contest.training_cells),
     run=run,
     outcome=outcome,
 )
