@@ -97,6 +97,7 @@ def test_both_halves_of_a_figure_go_by_its_number():
 def test_a_wrong_part_dataset_or_size_is_answered_with_what_there_is(tmp_path):
     for arguments, words in (
         (["table-2"], "expected among table-1"),
+        (["table-1", "--method", "svm"], "expected among nn, deq, dag"),
         (["table-1", "--data", "iris"], "expected among codon, activity, facebook, gas, got iris"),
         (["table-1", "--nodes", "2"], "expected at least 3, got 2"),
     ):

@@ -1,6 +1,7 @@
 """Table 1 from cells: ours beside the paper's."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_large_networks_are_searched_for_the_methods_that_the_paper_has():
     assert {c["method"] for c in cells if c["nodes"] == 1000} == set(table_1.LARGE)
     assert {"nn", "dag", *table_1.LARGE} <= {c["method"] for c in cells if c["nodes"] == 80}
     assert [c["nodes"] for c in cells] == sorted(c["nodes"] for c in cells)
+
+
+def test_methods_that_are_not_asked_for_are_neither_run_nor_shown():
+    few = replace(CONFIGURATION, methods=("nms-nm", "nn"))
+    assert {c["method"] for c in table_1.searches(few, [])} == {"nn", "nms-nm"}
+    asked = [(c, r) for c, r in found() if c["method"] in few.methods]
+    told = table_1.outcome(few, asked)
+    assert [row[0] for row in told.tables[0].rows] == ["NN", "NMs & NM"]
+    assert not [sentence for sentence in told.sentences if "left out: OptNet" in sentence]
 
 
 def test_ours_and_the_papers_are_in_one_cell():

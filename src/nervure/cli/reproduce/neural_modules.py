@@ -18,6 +18,7 @@ from rich.table import Table
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.errors import DataError, MissingDependencyError, NervureError
 from nervure.reproduce import Ledger
+from nervure.reproduce.neural_modules.methods import METHODS
 from nervure.reproduce.neural_modules.part import DATASETS, QUICK, Configuration, Outcome, Part
 from nervure.reproduce.neural_modules.parts import PARTS
 from nervure.reproduce.neural_modules.running import Heard, run_part
@@ -42,6 +43,10 @@ def reproduce_neural_modules(
     nodes: Annotated[
         list[int] | None,
         typer.Option(help="Sizes of Table 1; repeat for several. The paper's seven, quick three."),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Of Table 1: {', '.join(METHODS)}; repeat for several. All."),
     ] = None,
     seeds: Annotated[
         int | None,
@@ -97,6 +102,7 @@ def reproduce_neural_modules(
         # Once each: a cell that is there twice would count twice.
         "datasets": tuple(dict.fromkeys(data)) if data else None,
         "sizes": tuple(dict.fromkeys(nodes)) if nodes else None,
+        "methods": tuple(dict.fromkeys(method)) if method else None,
         "seeds": seeds,
         "trials": trials,
         "epochs": epochs,
@@ -150,6 +156,9 @@ def _check(configuration: Configuration) -> None:
     unknown = [name for name in configuration.datasets if name not in DATASETS]
     if unknown:
         raise NervureError(f"data: expected among {', '.join(DATASETS)}, got {', '.join(unknown)}")
+    strange = [name for name in configuration.methods if name not in METHODS]
+    if strange:
+        raise NervureError(f"method: expected among {', '.join(METHODS)}, got {', '.join(strange)}")
     if min(configuration.sizes) < _LEAST_NODES:
         raise NervureError(
             f"nodes: expected at least {_LEAST_NODES}, got {min(configuration.sizes)}"

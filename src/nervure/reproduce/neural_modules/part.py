@@ -25,6 +25,8 @@ class Configuration:
     ----------
     datasets, sizes : tuple
         Of Table 1, and of the figures as far as they have the same axes.
+    methods : tuple of str
+        Those of Table 1; all if empty.
     seeds : int
         Of every cell; a seed is an initialisation, an order of samples and, in Table 1 and Figures
         2 and 8, a split into training and validation rows. The test rows are always the same, so
@@ -41,6 +43,7 @@ class Configuration:
 
     datasets: tuple[str, ...] = DATASETS
     sizes: tuple[int, ...] = SIZES
+    methods: tuple[str, ...] = ()
     seeds: int = 3
     trials: int = 8
     epochs: int = 30

@@ -13,7 +13,7 @@ from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules import contest
 from nervure.reproduce.neural_modules.comparison import Comparison, compare
 from nervure.reproduce.neural_modules.contest_words import AVERAGED, error_text, remarks
-from nervure.reproduce.neural_modules.methods import METHODS
+from nervure.reproduce.neural_modules.methods import METHODS, Method
 from nervure.reproduce.neural_modules.paper import OVER_TIME, table_1
 from nervure.reproduce.neural_modules.part import (
     Configuration,
@@ -40,7 +40,7 @@ _COMPARED = [
 
 def searches(configuration: Configuration, _: Found) -> Sequence[Cell]:
     """List the searches, small networks first."""
-    there, _ignored = contest.available(METHODS)
+    there, _ignored = contest.available(_asked(configuration))
     cells: list[dict[str, Any]] = []
     for nodes in sorted(configuration.sizes):
         names = [m for m in there if nodes <= LARGEST_OF_ALL or m in LARGE]
@@ -50,27 +50,39 @@ def searches(configuration: Configuration, _: Found) -> Sequence[Cell]:
     return cells
 
 
+def _asked(configuration: Configuration) -> dict[str, Method]:
+    return {
+        name: method
+        for name, method in METHODS.items()
+        if not configuration.methods or name in configuration.methods
+    }
+
+
 def run(cell: Cell) -> dict[str, Any]:
     """Run a search or a training."""
     return contest.run(cell, METHODS)
 
 
-def outcome(_: Configuration, found: Found) -> Outcome:
+def outcome(configuration: Configuration, found: Found) -> Outcome:
     """Put the errors beside the paper's, and compare methods seed by seed."""
+    asked = _asked(configuration)
     places = _places(found)
     comparisons = [_compared(found, one, other, places) for one, other in _COMPARED]
     tables = []
     for data in dict.fromkeys(data for data, _nodes in places):
         sizes = [nodes for name, nodes in places if name == data]
-        tables += [_errors(found, data, sizes), _seconds(found, data, sizes)]
-    _there, missing = contest.available(METHODS)
+        tables += [
+            _errors(found, asked, data, sizes),
+            _seconds(found, asked, data, sizes),
+        ]
+    _there, missing = contest.available(asked)
     told = [one.sentence(_LABELS) for one in comparisons if one.difference.pairs]
     for data in dict.fromkeys(data for data, _nodes in places):
         one = _compared(found, "nms-nm", "nn", [place for place in places if place[0] == data])
         told += [f"{data}: {one.sentence(_LABELS)}"] if one.difference.pairs else []
     sentences = [
         *(f"left out: {label} ({why})" for label, why in missing.items()),
-        *_not_run(places),
+        *_not_run(asked, places),
         *told,
         *([AVERAGED] if told else []),
         *remarks(found, _LABELS),
@@ -110,12 +122,14 @@ def _of(found: Found, method: str, data: str, nodes: int) -> list[Mapping[str, A
     ]
 
 
-def _errors(found: Found, data: str, sizes: Sequence[int]) -> TextTable:
+def _errors(
+    found: Found, methods: Mapping[str, Method], data: str, sizes: Sequence[int]
+) -> TextTable:
     rows = []
-    for method, label in _LABELS.items():
+    for method in methods:
         ours = [error_text(found, method, data, nodes) for nodes in sizes]
         theirs = [_paper(data, method, nodes) for nodes in sizes]
-        rows.append([label, *(f"{a}\n[{b}]" for a, b in zip(ours, theirs, strict=True))])
+        rows.append([_LABELS[method], *(f"{a}\n[{b}]" for a, b in zip(ours, theirs, strict=True))])
     return TextTable(
         f"Table 1, {data}: test error, mean ± standard deviation over seeds [the paper's]",
         ["method", *(f"{nodes} nodes" for nodes in sizes)],
@@ -130,10 +144,12 @@ def _paper(data: str, method: str, nodes: int) -> str:
     return f"{value:.3f}"
 
 
-def _seconds(found: Found, data: str, sizes: Sequence[int]) -> TextTable:
+def _seconds(
+    found: Found, methods: Mapping[str, Method], data: str, sizes: Sequence[int]
+) -> TextTable:
     rows = []
-    for method, label in _LABELS.items():
-        row = [label]
+    for method in methods:
+        row = [_LABELS[method]]
         for nodes in sizes:
             results = _of(found, method, data, nodes)
             row.append(
@@ -150,8 +166,8 @@ def _seconds(found: Found, data: str, sizes: Sequence[int]) -> TextTable:
     )
 
 
-def _not_run(places: Sequence[tuple[str, int]]) -> list[str]:
-    names = [method.label for name, method in METHODS.items() if name not in LARGE]
+def _not_run(methods: Mapping[str, Method], places: Sequence[tuple[str, int]]) -> list[str]:
+    names = [method.label for name, method in methods.items() if name not in LARGE]
     if not names or all(nodes <= LARGEST_OF_ALL for _, nodes in places):
         return []
     return [
