@@ -22,11 +22,12 @@ ALLOWED = {
     "modules": {"errors", "topology", "networks"},
     "baselines": {"errors", "topology", "engine", "networks"},
     "training": {
-        "errors", "_core", "topology", "engine", "networks", "rules", "modules", "baselines",
+        "errors", "folders", "_core", "topology", "engine", "networks", "rules", "modules",
+        "baselines",
     },
     "estimators": {"errors", "topology", "networks", "rules", "modules", "training"},
     "data": {"errors", "folders", "textual"},
-    "report": {"errors", "topology", "measures", "modules", "networks", "training"},
+    "report": {"errors", "folders", "topology", "measures", "modules", "networks", "training"},
     "jobs": {
         "errors", "textual", "data", "topology", "engine", "measures", "modules", "networks",
         "rules", "training", "baselines", "report",

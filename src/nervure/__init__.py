@@ -15,7 +15,7 @@ from nervure.modules import ModuleStatistics, module_statistics
 from nervure.networks import FreeNet, GraphLayer, NeuralModules, SparseMLP
 from nervure.topology import Topology
 from nervure.training import TrainingOptions, fit
-from nervure.training.checkpoint import load_model, save_model
+from nervure.training.model_file import load_model, save_model
 
 __version__ = "0.1.0"
 

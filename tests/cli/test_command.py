@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from nervure.benchmarks import BENCHMARKS
 from nervure.cli.app import app
 from nervure.errors import DataError, EngineError, ModelFileError, RunError
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 from nervure.training.run import Run
 
 QUICK = ["--nodes", "20", "--epochs", "3"]

@@ -14,7 +14,7 @@ from nervure.data import load, prepare
 from nervure.errors import EngineError
 from nervure.jobs import FreeNetRequest, train_freenet
 from nervure.training import predict_values
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 from nervure.training.run import Run
 
 QUICK = [

@@ -13,7 +13,7 @@ from nervure.data import load, prepare
 from nervure.errors import EngineError
 from nervure.jobs import SparseMLPRequest, train_sparse_mlp
 from nervure.training import predict_values
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 from nervure.training.run import Run
 
 QUICK = ["--hidden", "48,48", "--epsilon", "4", "--epochs", "5", "--motif-size", "2"]

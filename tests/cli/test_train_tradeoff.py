@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nervure.cli.app import app
 from nervure.errors import DataError, EngineError
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 from nervure.training.run import Run
 
 QUICK = [

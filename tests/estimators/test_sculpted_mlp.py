@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from nervure import SculptedMLPClassifier, SculptedMLPRegressor
 from nervure.errors import EngineError
 from nervure.modules import boolean_task
-from nervure.training.checkpoint import load_model, save_model
+from nervure.training.model_file import load_model, save_model
 
 FAST = {
     "hidden_sizes": (8,), "epochs": 8, "batch_size": 64, "learning_rate": 0.05, "stop_early": True,

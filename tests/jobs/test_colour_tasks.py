@@ -10,7 +10,7 @@ from nervure.errors import DataError
 from nervure.jobs import TradeoffRequest, colour_tasks, predict_table, train_tradeoff
 from nervure.jobs.colour_tasks import colour_task, open_colour_task
 from nervure.training import predict_values
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 
 
 def noise(shape, count=130, testing=30):

@@ -9,7 +9,7 @@ from torch.nn.utils import prune
 from nervure import SparseMLP
 from nervure.errors import ModelFileError
 from nervure.jobs.linear_weights import BETWEEN, is_nervure_file, read_linear_weights
-from nervure.training.checkpoint import save_model
+from nervure.training.model_file import save_model
 
 
 def saved(path, tensors):

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from nervure.errors import RunError, TopologyError
 from nervure.jobs import ModulesRequest, find_modules, write_modules
 from nervure.jobs.modules import FILES
-from nervure.training.checkpoint import save_model
+from nervure.training.model_file import save_model
 
 from .hand_made import FORMULAS, sparse, state
 

@@ -10,7 +10,7 @@ from nervure import FreeNet, SparseMLP
 from nervure.errors import ModelFileError, RunError, TopologyError
 from nervure.jobs.pruned_network import read_pruned
 from nervure.networks import node_topology
-from nervure.training.checkpoint import save_model
+from nervure.training.model_file import save_model
 
 from .hand_made import PAIRS, sparse, state
 

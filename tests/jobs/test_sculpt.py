@@ -20,7 +20,7 @@ from nervure.jobs import (
 from nervure.jobs.bit_tasks import open_bit_task, recipe_for
 from nervure.report.pruning import histories
 from nervure.training import evaluate
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 from nervure.training.run import Run
 
 ONE = {"unit_steps": (0.4,), "edge_steps": (0.05,)}

@@ -13,7 +13,7 @@ from nervure.jobs.train import prepared
 from nervure.networks import BlockDAG, count_parameters
 from nervure.topology import dense_dag
 from nervure.training import FlipAndCrop, evaluate
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 from nervure.training.run import Run
 
 # A price by which some edges go within twenty steps.

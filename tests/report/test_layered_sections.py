@@ -7,7 +7,7 @@ from nervure.report import adjacency_matrix
 from nervure.report.adjacency import adjacency_history, is_crowded
 from nervure.report.writing import _sizes
 from nervure.topology import layered
-from nervure.training.checkpoint import save_model
+from nervure.training.model_file import save_model
 from nervure.training.run import RewiringRow, Run
 
 from .test_writing import report

@@ -3,7 +3,7 @@
 import torch
 
 from nervure import NeuralModules, SparseMLP, Topology
-from nervure.training.checkpoint import save_model
+from nervure.training.model_file import save_model
 from nervure.training.run import Run
 
 from .test_writing import report

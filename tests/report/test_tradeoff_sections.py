@@ -8,7 +8,7 @@ from nervure.networks import BlockDAG
 from nervure.report import tradeoff_sections, write_report
 from nervure.report.style import inline_svg
 from nervure.topology import dense_dag
-from nervure.training.checkpoint import save_model
+from nervure.training.model_file import save_model
 from nervure.training.run import Run
 
 START = dense_dag(6)

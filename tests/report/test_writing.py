@@ -9,7 +9,7 @@ from nervure.errors import RunError
 from nervure.report import write_report
 from nervure.report.words import duration, number, percent
 from nervure.rules import Repulsion
-from nervure.training.checkpoint import save_model
+from nervure.training.model_file import save_model
 from nervure.training.run import RewiringRow, Run
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}

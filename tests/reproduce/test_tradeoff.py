@@ -21,7 +21,7 @@ from nervure.reproduce import (
 )
 from nervure.reproduce.tradeoff_paper import CHARACTERISTICS, DYNAMICS, EPOCH_SECONDS
 from nervure.training import Fitted
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 
 SETTINGS = tradeoff.Settings(
     nodes=7, channels=2, train=60, test=40, side=8, epochs=3, batch_size=20, penalty=0.03,

@@ -15,7 +15,7 @@ from rich.table import Table
 from nervure.errors import RunError
 from nervure.jobs.predict import model_file
 from nervure.modules import module_statistics
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 from nervure.training.run import Run
 
 # What a run's settings are asked for; each method has some of them.

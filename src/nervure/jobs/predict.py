@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nervure.data import encoder_from_json, read_table
 from nervure.errors import ModelFileError, RunError
 from nervure.training import predict_values
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from nervure.jobs.predict import model_file
 from nervure.networks import GraphLayer, SparseMLP, node_topology, single_nodes
 from nervure.textual import listed
 from nervure.topology import Topology
-from nervure.training.checkpoint import load_model
+from nervure.training.model_file import load_model
 
 
 @dataclass(frozen=True)

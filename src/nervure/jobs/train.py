@@ -20,8 +20,8 @@ from nervure.jobs.bit_tasks import is_bit_task
 from nervure.jobs.recording import LearnedNetwork, Recorder, fit_prepared
 from nervure.report import write_report
 from nervure.training import Fitted, TrainingOptions, evaluate
-from nervure.training.checkpoint import save_model
 from nervure.training.loop import Augment
+from nervure.training.model_file import save_model
 from nervure.training.run import Run
 
 

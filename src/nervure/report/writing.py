@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nervure.errors import ModelFileError, RunError
+from nervure.folders import write_whole
 from nervure.networks import BlockDAG, GraphLayer, single_nodes
 from nervure.report import sections
 from nervure.report.exploration import explored
@@ -22,7 +22,7 @@ from nervure.report.page import page
 from nervure.report.updates import Update
 from nervure.report.words import escape, finite
 from nervure.topology import Topology, is_layered
-from nervure.training.checkpoint import load_model, read_metadata
+from nervure.training.model_file import load_model, read_metadata
 from nervure.training.run import Run
 
 
@@ -194,13 +194,8 @@ def _wiring(
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, text.encode("utf-8"))
     except OSError as error:
         raise RunError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose a folder "

@@ -21,8 +21,8 @@ from nervure.reproduce.completed import completed
 from nervure.reproduce.ledger import Cell
 from nervure.rules import CoActivationStatistics, Rewiring, pair_histograms
 from nervure.training import TrainingOptions, evaluate, fit
-from nervure.training.checkpoint import load_model, save_model
 from nervure.training.evolve import coactivation_rule
+from nervure.training.model_file import load_model, save_model
 
 EXPERIMENT = "freenets"
 NETWORKS = ("freenet", "matched")

@@ -30,8 +30,8 @@ from nervure.training import (
     fit,
     threshold_sweep,
 )
-from nervure.training.checkpoint import save_model
 from nervure.training.loop import RuleMaker
+from nervure.training.model_file import save_model
 
 EXPERIMENT = "tradeoff"
 CLASSES = 10

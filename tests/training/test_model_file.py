@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from nervure import NeuralModules, Topology
+from nervure import NeuralModules, Topology, folders
 from nervure.baselines import PlainNetwork
 from nervure.errors import ModelFileError
 from nervure.networks import GraphLinear
 from nervure.rules import Repulsion
-from nervure.training import checkpoint
-from nervure.training.checkpoint import load_model, read_metadata, save_model
+from nervure.training import model_kinds
+from nervure.training.model_file import load_model, read_metadata, save_model
 
 
 def network(nodes=8, keep=20, activation="tanh", kind=NeuralModules):
@@ -100,7 +100,7 @@ def test_a_failed_write_leaves_the_old_model(path, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(folders.os, "fsync", full)
     with pytest.raises(ModelFileError, match="No space left on device; free"):
         save_model(path, network(), metadata={"n": 2})
     assert read_metadata(path)["n"] == 1
@@ -130,12 +130,12 @@ class Tiny(nn.Linear):
 
 
 def test_new_kinds_can_be_registered(path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "_BUILDERS", dict(checkpoint._BUILDERS))
-    checkpoint.register_network("Tiny", lambda arguments, _: Tiny(**arguments))
+    monkeypatch.delitem(model_kinds.BUILDERS, "Tiny", raising=False)
+    model_kinds.register_network("Tiny", lambda arguments, _: Tiny(**arguments))
     net = Tiny(3, 2)
     save_model(path, net, metadata={})
     assert torch.equal(load_model(path).network.weight, net.weight)
-    del checkpoint._BUILDERS["Tiny"]
+    del model_kinds.BUILDERS["Tiny"]
     with pytest.raises(ModelFileError, match="kind 'Tiny'"):
         load_model(path)
 

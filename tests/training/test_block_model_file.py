@@ -11,8 +11,8 @@ from nervure import Topology
 from nervure.errors import EngineError, ModelFileError
 from nervure.networks import BlockDAG, MLPBlock
 from nervure.networks.blocks import BLOCKS
-from nervure.training import checkpoint
-from nervure.training.checkpoint import load_model, read_metadata, save_model
+from nervure.training import model_kinds
+from nervure.training.model_file import load_model, read_metadata, save_model
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def rewritten(path, change_tensors=None, change_metadata=None):
 def test_arguments_of_blocks_that_do_not_fit_build_nothing(path, name, monkeypatch):
     change, complaint = ARGUMENTS[name]
     rewritten(path, change_metadata=change)
-    monkeypatch.setattr(checkpoint, "BlockDAG", None)
+    monkeypatch.setattr(model_kinds, "BlockDAG", None)
     with pytest.raises(ModelFileError, match=complaint) as caught:
         load_model(path)
     assert "NoneType" not in str(caught.value)
@@ -168,7 +168,7 @@ def test_tensors_of_blocks_that_do_not_fit(path, name, monkeypatch):
     change, complaint = (TENSORS | LATER)[name]
     rewritten(path, change_tensors=change)
     if name in TENSORS:
-        monkeypatch.setattr(checkpoint, "BlockDAG", None)
+        monkeypatch.setattr(model_kinds, "BlockDAG", None)
     with pytest.raises(ModelFileError, match=complaint):
         load_model(path)
 
