@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nervure.baselines import PlainNetwork, matched_hidden_size
 from nervure.data import Prepared
 from nervure.jobs.recording import LearnedNetwork, Recorder
-from nervure.jobs.train import (
-    Experiment,
-    Listener,
-    TrainRequest,
-    TrainResult,
-    run_job,
-    sizes_of,
-)
+from nervure.jobs.request import TrainRequest
+from nervure.jobs.train import Experiment, Listener, TrainResult, run_job, sizes_of
 from nervure.networks import FreeNet, count_parameters
 from nervure.rules import CoActivationStatistics, Rewiring, pair_histograms
 from nervure.rules.coactivation import EPSILON
@@ -94,6 +89,14 @@ class _Updates:
         new, self._new = self._new, []
         return {"pairs": new} if new else {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """Give the counts, for a checkpoint; what is new is recorded by then."""
+        return {"count": self.count, "pruned": self.pruned, "grown": self.grown}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.count, self.pruned, self.grown = (state[k] for k in ("count", "pruned", "grown"))
+
 
 def _experiment(request: FreeNetRequest, data: Prepared) -> Experiment:
     inputs, outputs = sizes_of(data)
@@ -136,7 +139,9 @@ def _experiment(request: FreeNetRequest, data: Prepared) -> Experiment:
 
     def train(recorder: Recorder) -> tuple[LearnedNetwork, Fitted]:
         recorder.run.record_topology(0, network.topology)
-        return network, recorder.fit(network, options, rule, more=updates.of_this_epoch)
+        return network, recorder.fit(
+            network, options, rule, more=updates.of_this_epoch, parts={"updates": updates}
+        )
 
     def figures(final: LearnedNetwork, _: Fitted) -> dict[str, Any]:
         return {

@@ -13,14 +13,8 @@ from nervure.data import Prepared
 from nervure.engine.sweeping import OnFailure
 from nervure.errors import EngineError
 from nervure.jobs.recording import LearnedNetwork
-from nervure.jobs.train import (
-    Experiment,
-    Listener,
-    TrainRequest,
-    TrainResult,
-    run_job,
-    sizes_of,
-)
+from nervure.jobs.request import TrainRequest
+from nervure.jobs.train import Experiment, Listener, TrainResult, run_job, sizes_of
 from nervure.modules import module_statistics
 from nervure.networks import NeuralModules
 from nervure.rules import Repulsion

@@ -11,86 +11,14 @@ from torch import nn
 from nervure.data import Prepared
 from nervure.networks import BlockDAG, FreeNet, NeuralModules, SparseMLP
 from nervure.rules import Rewiring
-from nervure.training import Fitted, TrainingOptions, fit
+from nervure.training import Checkpoint, Fitted, TrainingOptions, fit
+from nervure.training.checkpoint import Stateful
+from nervure.training.epoch_watch import Metrics
 from nervure.training.loop import Augment, RuleMaker
-from nervure.training.run import RewiringRow, Run
-
-# At most so many snapshots of the wiring are kept for the report.
-_SNAPSHOTS = 20
+from nervure.training.notes import Notes
+from nervure.training.run import NETWORK, Run
 
 LearnedNetwork = NeuralModules | FreeNet | SparseMLP | BlockDAG
-
-
-class Notes:
-    """What a training has to tell the run folder, written as it comes or held back at first.
-
-    Parameters
-    ----------
-    run : Run
-    network : LearnedNetwork
-        In training.
-    epochs : int
-        How many there will be.
-    heard : callable
-        Given the metrics of each epoch.
-    more : callable
-        Gives further metrics of the epoch that has just ended.
-    held : bool
-        Whether nothing is written before `release`.
-    snapshots : bool
-        Whether the wiring is written at some of the epochs.
-    """
-
-    def __init__(
-        self,
-        run: Run,
-        network: LearnedNetwork,
-        epochs: int,
-        heard: Callable[[Mapping[str, Any]], None],
-        *,
-        more: Callable[[], Mapping[str, Any]] = dict,
-        held: bool = False,
-        snapshots: bool = True,
-    ) -> None:
-        self._run = run
-        self._network = network
-        self._epochs = epochs
-        self._heard = heard
-        self._more = more
-        self._snapshots = snapshots
-        self._pending: list[RewiringRow] = []
-        self._held: list[Callable[[], None]] | None = [] if held else None
-
-    def release(self) -> None:
-        """Write what was held back, and from now on as it comes."""
-        held, self._held = self._held or [], None
-        for write in held:
-            write()
-
-    def on_rewiring(self, step: int, epoch: int, rewiring: Rewiring, gamma: float) -> None:
-        """Take note of an update."""
-        self._pending.append(RewiringRow(step, epoch, rewiring.pruned, rewiring.grown, gamma))
-
-    def on_epoch(self, metrics: Mapping[str, Any]) -> None:
-        """Take note of an epoch, and of the wiring at some of them."""
-        epoch, rewirings = metrics["epoch"], self._pending
-        self._pending = []
-        row = {**metrics, **self._more()}
-        every = max(1, self._epochs // _SNAPSHOTS)
-        topology = self._network.topology
-        snapshot = self._snapshots and (epoch % every == 0 or epoch in (1, self._epochs))
-
-        def write() -> None:
-            self._run.record_epoch(epoch, row)
-            self._run.record_rewirings(rewirings)
-            if snapshot:
-                self._run.record_topology(epoch, topology)
-
-        if self._held is None:
-            write()
-        else:
-            self._held.append(write)
-        self._heard(metrics)
 
 
 class Recorder:
@@ -101,7 +29,7 @@ class Recorder:
     ) -> None:
         self.run = run
         self.data = data
-        self._heard = heard
+        self.heard = heard
         self._label = label
 
     def notes(
@@ -115,13 +43,13 @@ class Recorder:
         snapshots: bool = True,
     ) -> Notes:
         """Make the notes of a network's training, by which listeners hear of it too."""
-        heard = functools.partial(self._heard, label or self._label)
+        heard = functools.partial(self.heard, label or self._label)
         return Notes(self.run, network, epochs, heard, more=more, held=held, snapshots=snapshots)
 
     def record(self, metrics: Mapping[str, Any]) -> None:
         """Write the metrics of an epoch, or of a round that stands for one, and tell listeners."""
         self.run.record_epoch(metrics["epoch"], metrics)
-        self._heard(self._label, metrics)
+        self.heard(self._label, metrics)
 
     def fit(
         self,
@@ -132,6 +60,7 @@ class Recorder:
         augment: Augment | None = None,
         more: Callable[[], Mapping[str, Any]] = dict,
         snapshots: bool = True,
+        parts: Mapping[str, Stateful] | None = None,
     ) -> Fitted:
         """Train as `nervure.training.fit` does.
 
@@ -143,6 +72,8 @@ class Recorder:
             Gives further metrics of the epoch that has just ended.
         snapshots : bool
             Whether the wiring is written at some of the epochs: not where training leaves it alone.
+        parts : mapping, optional
+            What else belongs into the checkpoints, by which a run is gone on with.
 
         Returns
         -------
@@ -152,6 +83,9 @@ class Recorder:
         return fit_prepared(
             network, self.data, options, notes.on_epoch, rule=rule, augment=augment,
             on_rewiring=notes.on_rewiring,
+            checkpoint=Checkpoint(
+                self.run.checkpoint_path(NETWORK), {"notes": notes, **(parts or {})}
+            ),
         )  # fmt: skip
 
 
@@ -159,10 +93,11 @@ def fit_prepared(
     network: nn.Module,
     data: Prepared,
     options: TrainingOptions,
-    on_epoch: Callable[[Mapping[str, Any]], None],
+    on_epoch: Callable[[Metrics], None],
     rule: RuleMaker | None = None,
     augment: Augment | None = None,
     on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Fitted:
     """Train as `nervure.training.fit` does, on the training and validation rows of the data."""
     return fit(
@@ -176,4 +111,5 @@ def fit_prepared(
         augment=augment,
         on_epoch=on_epoch,
         on_rewiring=on_rewiring,
+        checkpoint=checkpoint,
     )

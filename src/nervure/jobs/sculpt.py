@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, cast
@@ -15,11 +16,11 @@ from nervure.data import Prepared
 from nervure.errors import DataError
 from nervure.jobs.bit_tasks import IMAGE_TASKS, Recipe, is_bit_task, open_bit_task, recipe_for
 from nervure.jobs.recording import LearnedNetwork, Recorder
+from nervure.jobs.request import TrainRequest
 from nervure.jobs.sculpted_figures import modules_found, networks_found
 from nervure.jobs.train import (
     Experiment,
     Listener,
-    TrainRequest,
     TrainResult,
     held_out_error,
     prepared,
@@ -27,8 +28,9 @@ from nervure.jobs.train import (
     sizes_of,
 )
 from nervure.networks import SparseMLP
-from nervure.training import Fitted
+from nervure.training import Checkpoint, Fitted
 from nervure.training.options import automatic_batch_size
+from nervure.training.run import NETWORK
 from nervure.training.sculpting import (
     Judged,
     Progress,
@@ -38,6 +40,7 @@ from nervure.training.sculpting import (
     sculpt,
     sparsest,
 )
+from nervure.training.sculpting.result import Round
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +147,9 @@ def _experiment(request: SculptRequest, data: Prepared, recipe: Recipe) -> Exper
             data.task,
         )  # fmt: skip
         (networks,) = sculpt(
-            [network.core], task, options, seeds=[request.seed], on_round=rounds.ended
-        )
+            [network.core], task, options, seeds=[request.seed], on_round=rounds.ended,
+            checkpoint=Checkpoint(recorder.run.checkpoint_path(NETWORK), {"rounds": rounds}),
+        )  # fmt: skip
         sparsest(networks).into(network.core)
         recorder.run.record_topology(len(rounds.history), network.topology)
         ended.append(networks)
@@ -256,6 +260,18 @@ class _Rounds:
         }
         self.history.append(row)
         self.recorder.record(row)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give how many rounds there were and the sparsest network, for a checkpoint."""
+        best = None if self.best is None else asdict(self.best)
+        return {"rounds": len(self.history), "best": best}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on after some of the rounds that the run has."""
+        self.recorder.run.rewind(state["rounds"])
+        self.history = self.recorder.run.epochs()
+        best = state["best"]
+        self.best = None if best is None else Judged(**{**best, "round": Round(**best["round"])})
 
     def _sparsest(self) -> dict[str, Any]:
         if self.best is None:

@@ -8,22 +8,25 @@ from typing import Any, cast
 
 from nervure.baselines import DenseMLP
 from nervure.data import Prepared
-from nervure.jobs.recording import LearnedNetwork, Notes, Recorder
-from nervure.jobs.train import (
-    Experiment,
-    Listener,
-    TrainRequest,
-    TrainResult,
-    run_job,
-    sizes_of,
-)
+from nervure.jobs.recording import LearnedNetwork, Recorder
+from nervure.jobs.request import TrainRequest
+from nervure.jobs.train import Experiment, Listener, TrainResult, run_job, sizes_of
 from nervure.networks import SparseMLP, count_parameters
 from nervure.networks.sparse_mlp import EPSILON
 from nervure.rules.evolutionary import ZETA
 from nervure.topology import Topology
-from nervure.training import Fitted, Race, SparseOptions, TrainingOptions, fit_motif_race
+from nervure.training import (
+    Checkpoint,
+    Fitted,
+    Race,
+    SparseOptions,
+    TrainingOptions,
+    fit_motif_race,
+)
 from nervure.training.motif_race import Listeners
+from nervure.training.notes import Notes
 from nervure.training.options import OptimizerName
+from nervure.training.run import NETWORK
 from nervure.training.sparse_rules import SparseRule, automatic_sparse_rate
 
 
@@ -155,6 +158,7 @@ def _race(
 ) -> tuple[SparseMLP, Fitted, Race]:
     """Train with every motif size, and write of the one that is chosen."""
     data = recorder.data
+    checkpoint = Checkpoint(recorder.run.checkpoint_path(NETWORK))
     notes: dict[int, tuple[Notes, Topology]] = {}
 
     def listen(size: int, network: SparseMLP) -> Listeners:
@@ -167,6 +171,7 @@ def _race(
         own, start = notes[size]
         recorder.run.record_topology(0, start)
         own.release()
+        checkpoint.join("notes", own)
 
     return fit_motif_race(
         sparse,
@@ -178,4 +183,5 @@ def _race(
         validation=(data.x_validation, data.y_validation),
         listen=listen,
         on_chosen=chosen,
+        checkpoint=checkpoint,
     )

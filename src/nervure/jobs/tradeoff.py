@@ -13,6 +13,7 @@ from nervure.data import Prepared
 from nervure.errors import DataError, EngineError
 from nervure.jobs.colour_tasks import PHOTOGRAPHS, colour_task, open_colour_task
 from nervure.jobs.recording import LearnedNetwork, Recorder
+from nervure.jobs.request import TrainRequest
 from nervure.jobs.thresholding import (
     Thresholding,
     characteristics,
@@ -22,7 +23,6 @@ from nervure.jobs.thresholding import (
 from nervure.jobs.train import (
     Experiment,
     Listener,
-    TrainRequest,
     TrainResult,
     held_out_error,
     prepared,

@@ -18,51 +18,13 @@ from nervure.data import Prepared, open_source, prepare
 from nervure.errors import DataError
 from nervure.jobs.bit_tasks import is_bit_task
 from nervure.jobs.recording import LearnedNetwork, Recorder, fit_prepared
+from nervure.jobs.request import TrainRequest
+from nervure.jobs.resuming import asked, resumed
 from nervure.report import write_report
-from nervure.training import Fitted, TrainingOptions, evaluate
+from nervure.training import Checkpoint, Fitted, TrainingOptions, evaluate
 from nervure.training.loop import Augment
 from nervure.training.model_file import save_model
 from nervure.training.run import Run
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainRequest:
-    """On what to train and where to put it; methods add what is theirs, and how long.
-
-    Attributes
-    ----------
-    data : str
-        Name of a dataset, or path of a CSV, Parquet or NPZ file.
-    target : str, optional
-        Column to predict, for files.
-    task : {"classification", "regression"}, optional
-        Detected if None.
-    split_by : str, optional
-        Group (subject, batch) that must not be on both sides of the split.
-    batch_size : int, optional
-        As in `TrainingOptions`.
-    learning_rate : float, optional
-        None means what suits method and task.
-    seed : int
-        For split, weights and the order of samples.
-    baseline : bool
-        Whether to train the plain network beside it.
-    out : Path, optional
-        Run folder; ``runs/<method>-<dataset>-<time>`` if None.
-    force : bool
-        Whether an existing run there may be replaced.
-    """
-
-    data: str = "digits"
-    target: str | None = None
-    task: str | None = None
-    split_by: str | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    seed: int = 0
-    baseline: bool = True
-    out: Path | None = None
-    force: bool = False
 
 
 class Listener(Protocol):
@@ -184,7 +146,7 @@ def run_job(
     experiment = design(data)
     folder = request.out or Path("runs") / f"{experiment.method}-{data.name}-{_stamp()}"
     config = {
-        **{k: v for k, v in asdict(request).items() if k not in ("out", "force")},
+        **{k: v for k, v in asdict(request).items() if k not in ("out", "force", "resume")},
         "method": experiment.method,
         "dataset": data.name,
         "task": data.task,
@@ -192,43 +154,68 @@ def run_job(
         "baseline_label": experiment.baseline_label,
         "messages": list(data.messages),
     }
-    merit = "test_rmse" if data.task == "regression" else "test_error"
-    options = experiment.options
+    known = asked(experiment.method, request, data)
     begin = time.perf_counter()
-    with Run.create(folder, config=config, force=request.force) as run:
-        heard.started(data, None if options is None else options.epochs)
+    with (
+        resumed(folder, known)
+        if request.resume
+        else Run.create(folder, config=config, request=known, force=request.force)
+    ) as run:
+        heard.started(data, None if experiment.options is None else experiment.options.epochs)
         recorder = Recorder(run, data, heard.epoch, experiment.label)
         network, fitted = experiment.train(recorder)
         final = network.compact()
+        merit = _merit(data)
         summary = {
             "method": experiment.method,
             "dataset": data.name,
             "seed": request.seed,
             merit: held_out_error(final, data),
             **experiment.figures(final, fitted),
-            **({} if options is None else {"best_epoch": fitted.best_epoch}),
+            **({} if experiment.options is None else {"best_epoch": fitted.best_epoch}),
             "seconds": fitted.seconds,
         }
-        wanted = request.baseline and not fitted.interrupted
-        if wanted and experiment.baseline is not None and options is not None:
-            plain = experiment.baseline()
-            label = experiment.baseline_label
-            plain_fitted = fit_prepared(
-                plain, data, options, lambda metrics: heard.epoch(label, metrics),
-                augment=experiment.augment,
-            )  # fmt: skip
-            summary[f"baseline_{merit}"] = held_out_error(plain, data)
-            summary["baseline_seconds"] = plain_fitted.seconds
-            summary["baseline_epochs"] = plain_fitted.history
+        interrupted = fitted.interrupted
+        if request.baseline and not interrupted:
+            beside, interrupted = _beside(experiment, recorder)
+            summary |= beside
         save_model(run.model_path, final, metadata=_metadata(request, data, config))
         summary["total_seconds"] = time.perf_counter() - begin
         summary["run"] = str(folder)
-        run.finish(summary, interrupted=fitted.interrupted)
+        run.finish(summary, interrupted=interrupted)
     with Run.open(folder) as finished:
         report = write_report(finished, model=final)
-    return TrainResult(
-        summary, folder, report, run.model_path, final, data.messages, fitted.interrupted
-    )
+    return TrainResult(summary, folder, report, run.model_path, final, data.messages, interrupted)
+
+
+def _beside(experiment: Experiment, recorder: Recorder) -> tuple[dict[str, Any], bool]:
+    """Train what the network is held against, if anything; and say whether Ctrl-C came."""
+    if experiment.baseline is None or experiment.options is None:
+        return {}, False
+    plain, label, data = experiment.baseline(), experiment.baseline_label, recorder.data
+    try:
+        fitted = fit_prepared(
+            plain,
+            data,
+            experiment.options,
+            lambda metrics: recorder.heard(label, metrics),
+            augment=experiment.augment,
+            checkpoint=Checkpoint(recorder.run.checkpoint_path("baseline")),
+        )
+    except KeyboardInterrupt:
+        return {}, True
+    if fitted.interrupted:
+        # Half a training is nothing to be held against.
+        return {}, True
+    return {
+        f"baseline_{_merit(data)}": held_out_error(plain, data),
+        "baseline_seconds": fitted.seconds,
+        "baseline_epochs": fitted.history,
+    }, False
+
+
+def _merit(data: Prepared) -> str:
+    return "test_rmse" if data.task == "regression" else "test_error"
 
 
 def prepared(request: TrainRequest) -> Prepared:

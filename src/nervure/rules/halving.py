@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from nervure.errors import EngineError
 
@@ -74,6 +76,24 @@ class HalvingSearch:
         else:
             self._halve()
         self._shorten()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give where the search stands."""
+        return {
+            "step": self.step,
+            "least": self.least,
+            "pruned": self.pruned,
+            "done": self.done,
+            "recovery": self.recovery,
+            "first": self._first,
+            "in_a_row": self._in_a_row,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.step, self.least, self.pruned = state["step"], state["least"], state["pruned"]
+        self.done, self.recovery = state["done"], state["recovery"]
+        self._first, self._in_a_row = state["first"], state["in_a_row"]
 
     def _halve(self) -> None:
         self._in_a_row = 0

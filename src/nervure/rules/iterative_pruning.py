@@ -171,8 +171,7 @@ class IterativePruning:
     def state_dict(self) -> dict[str, Any]:
         """Give everything that a resumed run needs besides network and optimizer."""
         return {
-            "step": self.search.step,
-            "pruned": self.search.pruned,
+            "search": self.search.state_dict(),
             "done": self.done,
             "rounds": list(self.rounds),
             "steps": self._steps,
@@ -183,7 +182,7 @@ class IterativePruning:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
-        self.search.step, self.search.pruned = state["step"], state["pruned"]
+        self.search.load_state_dict(state["search"])
         self.done, self.rounds = state["done"], list(state["rounds"])
         self._steps, self._tried = state["steps"], state["tried"]
         self._accepted, self._best = state["accepted"], state["best"]

@@ -15,6 +15,7 @@ from nervure.errors import EngineError
 from nervure.networks import GraphLayer, NeuralModules
 from nervure.rules.fused import fusible_sgd, momentum_buffer
 from nervure.rules.rule import Rewiring
+from nervure.rules.trained_layer import group_of, trains
 from nervure.topology import Topology
 
 Penalty = Literal["repulsion", "l2", "none"]
@@ -104,12 +105,9 @@ class Repulsion:
         ):
             if value not in allowed:
                 problems.append(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
-        group = next(
-            (g for g in optimizer.param_groups if any(p is layer.weight for p in g["params"])), None
-        )
-        if group is None:
+        if not trains(optimizer, layer.weight):
             problems.append("optimizer: does not hold the weights of this network")
-        if problems or group is None:
+        if problems:
             raise EngineError("; ".join(problems))
         self.layer = layer
         self.keep = keep
@@ -119,7 +117,6 @@ class Repulsion:
         self.scale: Scale = scale
         self.gamma = 0.0
         self._network = network
-        self._group = group
         self._chosen: tuple[int, engine.Selection] | None = None
         self._gradient: Tensor | None = None
         self._hooks = (
@@ -166,13 +163,19 @@ class Repulsion:
         # two together Theorem 3.1: w <- w (1 - eta alpha r) - eta dJ/dw.
         self._chosen = None
         weight = self.layer.weight
-        sgd = fusible_sgd(optimizer, self._group, weight)
+        group = group_of(optimizer, weight)
+        if group is None:
+            raise EngineError(
+                "optimizer: it does not hold the weights of this network any more; make the rule "
+                "anew with the optimizer that trains them"
+            )
+        sgd = fusible_sgd(optimizer, group, weight)
         if sgd is not None:
             self._step_at_once(optimizer, sgd)
             return
         if self.penalty == "none" or self.alpha == 0:
             return
-        shrink = self.repulsion().mul_(float(self._group["lr"]) * self.alpha)
+        shrink = self.repulsion().mul_(float(group["lr"]) * self.alpha)
         if self.form == "implicit":
             weight.div_(shrink.add_(1))
         elif self.form == "clamped":

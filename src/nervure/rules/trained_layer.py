@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -26,6 +28,14 @@ def core_of(network: nn.Module) -> GraphLayer:
     return layer
 
 
+def group_of(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> dict[str, Any] | None:
+    """Give the optimizer's group of a parameter, with its options; None if it has none.
+
+    To be asked anew at every step: loading the optimizer's state puts other groups in their place.
+    """
+    return next((g for g in optimizer.param_groups if any(p is weight for p in g["params"])), None)
+
+
 def trains(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> bool:
     """Whether an optimizer holds a parameter, such as the weights of a layer."""
-    return any(p is weight for group in optimizer.param_groups for p in group["params"])
+    return group_of(optimizer, weight) is not None

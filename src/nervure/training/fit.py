@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nervure.rules import Rewiring
+from nervure.training.checkpoint import Checkpoint
 from nervure.training.epoch_watch import Metrics
 from nervure.training.loop import Augment, Fitted, Loss, RuleMaker, Training
+from nervure.training.model_file import is_known, save_model
+from nervure.training.notes import Notes
 from nervure.training.options import Task, TrainingOptions
 from nervure.training.rows import Rows
+from nervure.training.run import NETWORK, Run
 
 
 def fit(
@@ -29,6 +33,8 @@ def fit(
     on_epoch: Callable[[Metrics], None] | None = None,
     on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
     until: Callable[[Metrics], bool] | None = None,
+    run: Run | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Fitted:
     """Train a network, rewiring it after every step if there is a rule.
 
@@ -58,6 +64,13 @@ def fit(
         Given (step, epoch, rewiring, threshold) after each step that changed an edge.
     until : callable, optional
         Given the metrics of each epoch as it ends; training ends early where it says so.
+    run : Run, optional
+        Folder for metrics, rewirings, snapshots of the wiring, and checkpoints: one that was
+        stopped or killed, opened with `Run.resume` and given the same arguments, goes on where it
+        was, and comes to the same network bit for bit. In the end the network is in its model file,
+        if it is of a kind that `save_model` knows.
+    checkpoint : Checkpoint, optional
+        A file to go on from, for training without a run folder. With a run, it has its own.
 
     Returns
     -------
@@ -69,11 +82,24 @@ def fit(
         If an equilibrium is not found and the network's layers say "raise".
     EngineError
         If the loss is no longer finite.
+    RunError
+        If the run or the checkpoint cannot be read or written, or belongs to another training.
 
     See Also
     --------
     Training : The same an epoch at a time.
     """
+    notes = None
+    if run is not None:
+        notes = Notes(run, network, options.epochs, on_epoch or _nothing)
+        checkpoint = checkpoint or Checkpoint(run.checkpoint_path(NETWORK))
+        checkpoint.join("notes", notes)
+
+    def rewired(step: int, epoch: int, rewiring: Rewiring, gamma: float) -> None:
+        for hear in (None if notes is None else notes.on_rewiring, on_rewiring):
+            if hear is not None:
+                hear(step, epoch, rewiring, gamma)
+
     training = Training(
         network,
         x,
@@ -84,12 +110,45 @@ def fit(
         validation=validation,
         augment=augment,
         loss=loss,
-        on_epoch=on_epoch,
-        on_rewiring=on_rewiring,
+        on_epoch=on_epoch if notes is None else notes.on_epoch,
+        on_rewiring=rewired if run is not None or on_rewiring is not None else None,
     )
+    fitted = carry_on(training, checkpoint, until=until)
+    if run is not None and is_known(network):
+        save_model(run.model_path, network, metadata={})
+    return fitted
+
+
+def carry_on(
+    training: Training,
+    checkpoint: Checkpoint | None = None,
+    *,
+    until: Callable[[Metrics], bool] | None = None,
+) -> Fitted:
+    """Train to the last epoch, from where a checkpoint stands, and finish.
+
+    Parameters
+    ----------
+    training : Training
+        Not begun, or in a pause.
+    checkpoint : Checkpoint, optional
+        Written after the epochs; the training goes on from it, if it is there.
+    until : callable, optional
+        As for `fit`.
+
+    Returns
+    -------
+    Fitted
+        Interrupted, where Ctrl-C came after the first epoch; the checkpoint stays where it was.
+    """
+    if checkpoint is not None:
+        checkpoint.join("training", training)
+        checkpoint.restore()
     try:
         while not training.done:
             metrics = training.epoch()
+            if checkpoint is not None:
+                checkpoint.save(due=training.done)
             if until is not None and until(metrics):
                 break
     except KeyboardInterrupt:
@@ -97,3 +156,7 @@ def fit(
             raise
         training.fitted.interrupted = True
     return training.finish()
+
+
+def _nothing(_: Metrics) -> None:
+    pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -235,12 +235,88 @@ class Training:
         self._fitted.seconds += time.perf_counter() - begin
         return self._fitted
 
-    def _refuse_if_over(self) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """Give all that a training needs to go on from here, besides what it was made with.
+
+        Weights and wiring, optimizer, schedule, rule, order of samples, the best epoch, the history
+        and torch's own random state (which dropout draws from).
+
+        Returns
+        -------
+        dict
+            Of tensors, arrays, numbers, texts, and lists, tuples and mappings of them, as
+            `nervure.training.state_file.save_state` takes them. Tensors are not copied: save or
+            copy them before the next epoch.
+
+        Raises
+        ------
+        EngineError
+            If it is finished, or an error or Ctrl-C came in mid-epoch.
+        """
+        self._refuse_if_cut_short()
+        best = self._best
+        return {
+            "network": dict(self.network.state_dict()),
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": _progress_of(self._scheduler),
+            "rule": None if self._rule is None else self._rule.state_dict(),
+            "generator": self._generator.bit_generator.state,
+            "torch_generator": torch.get_rng_state(),
+            "step": self._step,
+            "best": None
+            if best is None
+            else {"merit": best.merit, "epoch": best.epoch, "state": best.state},
+            "history": self._fitted.history,
+            "seconds": self._fitted.seconds,
+            "converged": self._fitted.converged,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where another training like this one stood.
+
+        Parameters
+        ----------
+        state : mapping
+            As `state_dict` gave it. The other had the same network, options, rule and data; then
+            what follows is the same bit for bit, on the same machine with as many threads.
+
+        Raises
+        ------
+        EngineError
+            If it does not fit this training.
+        """
+        self._refuse_if_cut_short()
+        try:
+            # First the network: its wiring says how many weights optimizer and rule speak of.
+            self.network.load_state_dict(state["network"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            if self._scheduler is not None:
+                self._scheduler.__dict__.update(state["scheduler"])
+            if self._rule is not None:
+                self._rule.load_state_dict(state["rule"])
+            self._generator.bit_generator.state = state["generator"]
+            torch.set_rng_state(state["torch_generator"])
+            best = state["best"]
+            self._best = None if best is None else _Best(**best)
+            self._step = state["step"]
+            self._fitted = Fitted(
+                list(state["history"]), seconds=state["seconds"], converged=state["converged"]
+            )
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise EngineError(
+                f"the state does not fit this training: {error}; make it with the network, rule, "
+                "options and data of the first"
+            ) from error
+
+    def _refuse_if_cut_short(self) -> None:
         if self._finished:
             raise EngineError("this training is finished; begin another to train further")
         if self._cut_short:
             # Some of its steps are taken: optimizer, schedule and rule are past its beginning.
             raise EngineError("the last epoch ended in its middle; only finish() can follow")
+
+    def _refuse_if_over(self) -> None:
+        self._refuse_if_cut_short()
         if self.done:
             raise EngineError(
                 f"all epochs are done ({self.options.epochs}); call finish(), or ask for more in "
@@ -299,6 +375,14 @@ class Training:
             return self._best
         state = {k: v.clone() for k, v in self.network.state_dict().items()}
         return _Best(merit, metrics["epoch"], state)
+
+
+def _progress_of(scheduler: torch.optim.lr_scheduler.LRScheduler | None) -> dict[str, Any]:
+    """Give what changes in a scheduler as it goes on; the rest follows from the options."""
+    if scheduler is None:
+        return {}
+    changing = ("last_epoch", "_step_count", "_last_lr")
+    return {key: value for key, value in scheduler.state_dict().items() if key in changing}
 
 
 def _loss(output: Tensor, target: Tensor, task: Task) -> Tensor:

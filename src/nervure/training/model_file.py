@@ -50,6 +50,11 @@ class _ForeignError(ModelFileError):
 # -- saving ---------------------------------------------------------------------------------------
 
 
+def is_known(network: nn.Module) -> bool:
+    """Tell whether `save_model` can save a network of this kind."""
+    return type(network).__name__ in BUILDERS
+
+
 def save_model(path: str | Path, network: nn.Module, *, metadata: Mapping[str, JSON]) -> None:
     """Write a network to a file, entirely or not at all.
 
@@ -76,7 +81,7 @@ def save_model(path: str | Path, network: nn.Module, *, metadata: Mapping[str, J
     """
     path = Path(path)
     kind = type(network).__name__
-    if kind not in BUILDERS:
+    if not is_known(network):
         raise ModelFileError(
             f"cannot save a {kind} to {path}: known are {', '.join(sorted(BUILDERS))}; "
             "make it known with register_network"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from nervure.errors import EngineError
 from nervure.networks import SparseMLP
 from nervure.rules import Rewiring
+from nervure.training.checkpoint import Checkpoint
 from nervure.training.epoch_watch import Metrics
+from nervure.training.fit import carry_on
 from nervure.training.loop import Fitted, Training
 from nervure.training.options import Task, TrainingOptions
 from nervure.training.rows import Rows
@@ -68,6 +70,23 @@ class Race:
 
     motif_size: int
     trials: tuple[Trial, ...]
+
+
+class _Kept:
+    """A race as a part of a checkpoint: one that is run again may end otherwise."""
+
+    def __init__(self, race: Race) -> None:
+        self._race = race
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self._race)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Nothing is left to do: the race is read before anything else is made."""
+
+    @staticmethod
+    def race(state: Mapping[str, Any]) -> Race:
+        return Race(state["motif_size"], tuple(Trial(**trial) for trial in state["trials"]))
 
 
 def race_motif_sizes(
@@ -169,6 +188,7 @@ def fit_motif_race(
     weight: float = 0.1,
     listen: Callable[[int, SparseMLP], Listeners] | None = None,
     on_chosen: Callable[[int], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[SparseMLP, Fitted, Race]:
     """Train a sparse network whose motif size is chosen on the way.
 
@@ -188,6 +208,9 @@ def fit_motif_race(
         Given a motif size and its network before training, its `on_epoch` and `on_rewiring`.
     on_chosen : callable, optional
         Given the motif size when it is known.
+    checkpoint : Checkpoint, optional
+        To go on from: before the size is known everything begins anew, and times may then speak
+        for another; from there on, the winner goes on where it was.
 
     Returns
     -------
@@ -207,13 +230,13 @@ def fit_motif_race(
             f"motif sizes {', '.join(map(str, sizes))}: none divides every hidden layer "
             f"({', '.join(map(str, sparse.hidden))})"
         )
-    candidates: dict[int, Training] = {}
     networks: dict[int, SparseMLP] = {}
-    for size in fitting:
+
+    def begun(size: int) -> Training:
         own = replace(sparse, motif_size=size)
         networks[size] = own.make_network(x.shape[1], outputs, seed=options.seed)
         on_epoch, on_rewiring = (None, None) if listen is None else listen(size, networks[size])
-        candidates[size] = Training(
+        return Training(
             networks[size],
             x,
             y,
@@ -224,13 +247,17 @@ def fit_motif_race(
             on_epoch=on_epoch,
             on_rewiring=on_rewiring,
         )
-    race = race_motif_sizes(candidates, epochs_per_round=epochs_per_round, weight=weight)
+
+    known = None if checkpoint is None else checkpoint.peek("race")
+    if known is None:
+        candidates = {size: begun(size) for size in fitting}
+        race = race_motif_sizes(candidates, epochs_per_round=epochs_per_round, weight=weight)
+        winner = candidates[race.motif_size]
+    else:
+        race = _Kept.race(known)
+        winner = begun(race.motif_size)
     if on_chosen is not None:
         on_chosen(race.motif_size)
-    winner = candidates[race.motif_size]
-    try:
-        while not winner.done:
-            winner.epoch()
-    except KeyboardInterrupt:
-        winner.fitted.interrupted = True
-    return networks[race.motif_size], winner.finish(), race
+    if checkpoint is not None:
+        checkpoint.join("race", _Kept(race))
+    return networks[race.motif_size], carry_on(winner, checkpoint), race

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, cast
+
+from filelock import BaseFileLock
 
 from nervure.errors import RunError
 from nervure.topology import Topology
@@ -22,6 +24,7 @@ from nervure.training.run_database import (
     RewiringCount,
     RewiringRow,
     connect_to_read,
+    connect_to_write,
     environment_versions,
     guarded,
     pack_pairs,
@@ -29,23 +32,29 @@ from nervure.training.run_database import (
     unpack_pairs,
     unpack_topology,
 )
+from nervure.training.run_folder import (
+    CHECKPOINT,
+    MODEL,
+    REPORT,
+    is_taken,
+    make_folder,
+    remove_checkpoints,
+    take_folder,
+)
 
-MODEL = "model.safetensors"
-REPORT = "report.html"
+# The stage of a run in which the network is trained that it is about.
+NETWORK = "network"
 
 Status = Literal["running", "finished", "failed", "interrupted"]
 
-# What SQLite may leave beside the database, and what `force` may therefore replace.
-_OWN_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", MODEL, REPORT)
-
 
 class Run:
-    """A run folder: made with `Run.create`, read with `Run.open`.
+    """A run folder: made with `Run.create`, read with `Run.open`, gone on with by `Run.resume`.
 
     What an epoch brings is one transaction, committed by `record_epoch`: after a kill the folder
-    holds every finished epoch. Other processes can read it meanwhile. As a context manager it marks
-    the run "failed" or "interrupted" when an exception passes through, "finished" otherwise, and
-    closes it.
+    holds every finished epoch. Other processes can read it meanwhile; a second writer is
+    refused. As a context manager it marks the run "failed" or "interrupted" when an exception
+    passes through, "finished" otherwise, and closes it.
 
     Attributes
     ----------
@@ -63,10 +72,13 @@ class Run:
     ('finished', {'test_error': 0.1}, 1)
     """
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, *, read_only: bool) -> None:
+    def __init__(
+        self, folder: Path, connection: sqlite3.Connection, lock: BaseFileLock | None = None
+    ) -> None:
         self.folder = folder
-        self.read_only = read_only
+        self.read_only = lock is None
         self._connection = connection
+        self._lock = lock
 
     @property
     def database_path(self) -> Path:
@@ -83,10 +95,21 @@ class Run:
         """Where the report belongs."""
         return self.folder / REPORT
 
+    def checkpoint_path(self, stage: str) -> Path:
+        """Where a stage of the run, such as "network", keeps what it goes on from."""
+        return self.folder / CHECKPOINT.format(stage)
+
     # -- making and opening ----------------------------------------------------------------------
 
     @classmethod
-    def create(cls, folder: str | Path, *, config: Mapping[str, JSON], force: bool = False) -> Self:
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        config: Mapping[str, JSON],
+        request: Mapping[str, JSON] | None = None,
+        force: bool = False,
+    ) -> Self:
         """Make a run folder and start recording.
 
         Parameters
@@ -95,6 +118,8 @@ class Run:
             Made with its parents. Must be empty or new, unless `force`.
         config : mapping
             Settings of the run, any JSON values.
+        request : mapping, optional
+            What a command was asked for, which repeats it when the run is gone on with.
         force : bool
             Replace nervure's own files in a folder that is in use; others stay untouched.
 
@@ -109,40 +134,60 @@ class Run:
         """
         folder = Path(folder)
         try:
-            text = json_values.dumps(config)
+            texts = {"config": json_values.dumps(config), "request": json_values.dumps(request)}
         except TypeError as error:
             raise RunError(f"config of run {folder}: {error}") from error
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()) and not force:
+
+        def begin(run: Self) -> None:
+            run._connection.executescript(SCHEMA)
+            versions = json_values.dumps(environment_versions())
+            run._put(**texts, versions=versions, started=_now(), status="running")
+
+        return cls._to_write(folder, make_folder(folder, force=force), begin)
+
+    @classmethod
+    def resume(cls, folder: str | Path) -> Self:
+        """Open a run that has not finished, to go on with it.
+
+        Whoever trains goes on from the checkpoints (`checkpoint_path`), and says with `rewind` up
+        to where the records hold.
+
+        Raises
+        ------
+        RunError
+            If there is no run, it has finished, another process writes to it, or it cannot be
+            written.
+        """
+        with cls.open(folder) as reader:
+            if reader.status == "finished":
                 raise RunError(
-                    f"run folder {folder} is not empty; choose another, or pass force (--force) "
-                    "to replace the run in it"
+                    f"the run in {reader.folder} has finished, there is nothing left to do; train "
+                    "anew in another folder"
                 )
-            for name in _OWN_FILES:
-                (folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise RunError(
-                f"cannot make run folder {folder}: {error.strerror or error}; choose a folder "
-                "that you may write to"
-            ) from error
-        with guarded(folder, "write"):
-            connection = sqlite3.connect(folder / DATABASE)
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")
-                connection.executescript(SCHEMA)
-                run = cls(folder, connection, read_only=False)
-                run._put(
-                    config=text,
-                    versions=json_values.dumps(environment_versions()),
-                    started=_now(),
-                    status="running",
-                )
-                connection.commit()
-            except BaseException:
-                connection.close()
-                raise
+        folder = Path(folder)
+
+        def begin(run: Self) -> None:
+            run._execute("DELETE FROM facts WHERE name IN ('reason', 'ended', 'result')")
+            run._put(status="running")
+            if not any(run.folder.glob(CHECKPOINT.format("*"))):
+                run._forget_after(0)
+
+        return cls._to_write(folder, take_folder(folder), begin)
+
+    @classmethod
+    def _to_write(cls, folder: Path, lock: BaseFileLock, begin: Callable[[Self], None]) -> Self:
+        try:
+            with guarded(folder, "write"):
+                run = cls(folder, connect_to_write(folder), lock)
+                try:
+                    begin(run)
+                    run._connection.commit()
+                except BaseException:
+                    run._connection.close()
+                    raise
+        except BaseException:
+            lock.release()
+            raise
         return run
 
     @classmethod
@@ -161,7 +206,7 @@ class Run:
         if not path.is_file():
             raise RunError(f"{folder} is no run folder: it holds no {DATABASE}")
         with guarded(folder, "read"):
-            run = cls(folder, connect_to_read(path), read_only=True)
+            run = cls(folder, connect_to_read(path))
             try:
                 row = run._one("SELECT version FROM schema")
             except sqlite3.OperationalError as error:
@@ -185,6 +230,8 @@ class Run:
         except sqlite3.Error:
             self._connection.rollback()
         self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -241,12 +288,27 @@ class Run:
         with self._writing(commit=False):
             self._execute("INSERT OR REPLACE INTO topologies VALUES (?, ?, ?, ?, ?, ?)", row)
 
+    def rewind(self, epoch: int) -> None:
+        """Forget all that was recorded of later epochs, which a resumed run trains again."""
+        with self._writing():
+            self._forget_after(int(epoch))
+
+    def _forget_after(self, epoch: int) -> None:
+        for table in ("epochs", "rewirings", "topologies"):
+            self._execute(f"DELETE FROM {table} WHERE epoch > ?", (epoch,))
+
     def finish(self, result: Mapping[str, JSON], *, interrupted: bool = False) -> None:
-        """Mark the run finished (or cut short by its user) and keep its result."""
+        """Mark the run finished (or cut short by its user) and keep its result.
+
+        A finished run needs its checkpoints no more, and they are removed; one that was cut short
+        keeps them.
+        """
         status: Status = "interrupted" if interrupted else "finished"
         text = self._dump(result)
         with self._writing():
             self._put(status=status, result=text, ended=_now())
+        if not interrupted:
+            remove_checkpoints(self.folder)
 
     def fail(self, reason: str, *, interrupted: bool = False) -> None:
         """Mark the run failed (or cut short by its user) and keep the reason."""
@@ -262,14 +324,25 @@ class Run:
         return self._load(self._fact("config") or "{}")
 
     @property
+    def request(self) -> dict[str, Any] | None:
+        """What the command was asked for, or None for runs that no command made."""
+        text = self._fact("request")
+        return None if text in (None, "null") else self._load(text)
+
+    @property
     def versions(self) -> dict[str, Any]:
         """What the run was made with; see `environment_versions`."""
         return self._load(self._fact("versions") or "{}")
 
     @property
     def status(self) -> Status:
-        """How the run stands. A run that was killed stays "running"."""
+        """How the run stands. A run that was killed stays "running"; see `abandoned`."""
         return cast(Status, self._fact("status") or "running")
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether it says that it is running, and nobody writes to it: it was killed."""
+        return self.read_only and self.status == "running" and not is_taken(self.folder)
 
     @property
     def reason(self) -> str | None:

@@ -124,6 +124,19 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_to_write(folder: Path) -> sqlite3.Connection:
+    """Open or make the database of a folder, durably: a commit is on the disk when it returns."""
+    connection = sqlite3.connect(folder / DATABASE)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        # A checkpoint is on the disk before the next epoch begins; so must be what goes with it.
+        connection.execute("PRAGMA synchronous=FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def pack_pairs(pairs: NDArray[np.int32]) -> bytes:
     """Write edges, shape (m, 2), as int32 little-endian."""
     array = np.asarray(pairs)

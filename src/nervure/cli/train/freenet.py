@@ -16,6 +16,7 @@ from nervure.training.options import OptimizerName
 
 
 def freenet(
+    context: typer.Context,
     data: options.Data = "digits",
     target: options.Target = None,
     task: options.TaskName = None,
@@ -65,6 +66,7 @@ def freenet(
     baseline: options.Baseline = True,
     out: options.Out = None,
     force: options.Force = False,
+    resume: options.Resume = None,  # noqa: ARG001
     as_json: options.AsJson = False,
 ) -> None:
     """FreeNets: neurons without layers, wired by which of them are active together.
@@ -91,7 +93,7 @@ def freenet(
         out=out,
         force=force,
     )
-    run(train_freenet, request, label="FreeNet", rows=_rows, as_json=as_json)
+    run(train_freenet, request, context, label="FreeNet", rows=_rows, as_json=as_json)
 
 
 def _rows(summary: Mapping[str, Any]) -> list[Row]:

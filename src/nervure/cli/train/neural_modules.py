@@ -15,6 +15,7 @@ from nervure.rules.repulsion import Penalty
 
 
 def neural_modules(
+    context: typer.Context,
     data: options.Data = "digits",
     target: options.Target = None,
     task: options.TaskName = None,
@@ -72,6 +73,7 @@ def neural_modules(
     baseline: options.Baseline = True,
     out: options.Out = None,
     force: options.Force = False,
+    resume: options.Resume = None,  # noqa: ARG001
     as_json: options.AsJson = False,
 ) -> None:
     """Neural modules: any directed graph, loops included, learned from the complete one.
@@ -99,7 +101,7 @@ def neural_modules(
         out=out,
         force=force,
     )
-    run(train_neural_modules, request, label="neural modules", rows=_rows, as_json=as_json)
+    run(train_neural_modules, request, context, label="neural modules", rows=_rows, as_json=as_json)
 
 
 def _rows(summary: Mapping[str, Any]) -> list[Row]:

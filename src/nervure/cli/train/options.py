@@ -54,6 +54,14 @@ Out = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Replace a run in --out.", rich_help_panel=OUTPUT)
 ]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        help="Go on with the run in this folder, which was stopped or killed; all other options "
+        "are those of the run.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=OUTPUT),

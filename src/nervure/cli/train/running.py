@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from nervure.data import Prepared
 from nervure.jobs import Listener, TrainRequest, TrainResult
+from nervure.jobs.resuming import request_of
 
 Row = tuple[str, str, str]
 Request = TypeVar("Request", bound=TrainRequest)
@@ -81,6 +85,7 @@ def show_messages(console: Console, prepared: Prepared) -> None:
 def run(
     train: Callable[[Request, Listener | None], TrainResult],
     request: Request,
+    context: typer.Context,
     *,
     label: str,
     rows: Callable[[Mapping[str, Any]], Sequence[Row]],
@@ -96,6 +101,8 @@ def run(
     train : callable
         The job.
     request : TrainRequest
+    context : typer.Context
+        Of the command; with --resume, the run there is gone on with, by the request that made it.
     label : str
         Heading of the network's column.
     rows : callable
@@ -108,6 +115,11 @@ def run(
     kept : str
         What became of the network where Ctrl-C ended training.
     """
+    method = str(context.info_name)
+    resume: Path | None = context.params.get("resume")
+    if resume is not None:
+        _refuse_others(context)
+        request = request_of(resume, method, type(request))
     if as_json:
         summary = train(request, None).summary
         shown = {k: v for k, v in summary.items() if k not in _HIDDEN}
@@ -130,10 +142,27 @@ def run(
     for note in summary.get("notes", ()):
         console.print(note, highlight=False, markup=False)
     if result.interrupted:
-        console.print(f"interrupted: {kept}", highlight=False)
+        again = f"nervure train {method} --resume {shlex.quote(str(result.folder))}"
+        console.print(f"interrupted: {kept}; go on with", highlight=False)
+        console.print(again, soft_wrap=True, highlight=False, markup=False)
     # Paths are printed unwrapped, so that they can be copied from a narrow terminal.
     console.print(f"report: {result.report}", soft_wrap=True, highlight=False)
     console.print(f"model:  {result.model}", soft_wrap=True, highlight=False)
+
+
+def _refuse_others(context: typer.Context) -> None:
+    """Refuse options that would be ignored, since a run is gone on with as it began."""
+    given = [
+        name
+        for name in context.params
+        if name not in ("resume", "as_json")
+        and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        raise typer.BadParameter(
+            "a run is gone on with as it began; leave out "
+            + ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        )
 
 
 def merit_row(summary: Mapping[str, Any]) -> Row:

@@ -40,6 +40,7 @@ def _joined(steps: tuple[float, ...]) -> str:
 
 
 def sculpting(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Option(
@@ -153,6 +154,7 @@ def sculpting(
     seed: options.Seed = 0,
     out: options.Out = None,
     force: options.Force = False,
+    resume: options.Resume = None,  # noqa: ARG001
     as_json: options.AsJson = False,
 ) -> None:
     """Neural sculpting: prune units, then edges, as far as the task allows; read off modules.
@@ -186,7 +188,7 @@ def sculpting(
         out=out,
         force=force,
     )
-    run(train_sculpted, request, label="sculpted network", rows=_rows, as_json=as_json,
+    run(train_sculpted, request, context, label="sculpted network", rows=_rows, as_json=as_json,
         baseline="dense network", progress=RoundLine)  # fmt: skip
 
 

@@ -21,6 +21,7 @@ def _motif_size(text: str) -> str:
 
 
 def sparse_training(
+    context: typer.Context,
     data: options.Data = "digits",
     target: options.Target = None,
     task: options.TaskName = None,
@@ -108,6 +109,7 @@ def sparse_training(
     baseline: options.Baseline = True,
     out: options.Out = None,
     force: options.Force = False,
+    resume: options.Resume = None,  # noqa: ARG001
     as_json: options.AsJson = False,
 ) -> None:
     """Sparse evolutionary training: layers whose weak edges make way for new ones.
@@ -139,7 +141,7 @@ def sparse_training(
         out=out,
         force=force,
     )
-    run(train_sparse_mlp, request, label="sparse network", rows=_rows, as_json=as_json,
+    run(train_sparse_mlp, request, context, label="sparse network", rows=_rows, as_json=as_json,
         baseline="dense network")  # fmt: skip
 
 

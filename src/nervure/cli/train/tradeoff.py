@@ -15,6 +15,7 @@ _EDGES = "Edges"
 
 
 def tradeoff(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Option(
@@ -138,6 +139,7 @@ def tradeoff(
     baseline: options.Baseline = True,
     out: options.Out = None,
     force: options.Force = False,
+    resume: options.Resume = None,  # noqa: ARG001
     as_json: options.AsJson = False,
 ) -> None:
     """Performance-resources trade-off: every edge has a price, and those that do not pay go.
@@ -173,7 +175,7 @@ def tradeoff(
         out=out,
         force=force,
     )
-    run(train_tradeoff, request, label="DAG of blocks", rows=_rows, as_json=as_json,
+    run(train_tradeoff, request, context, label="DAG of blocks", rows=_rows, as_json=as_json,
         baseline="chain of blocks",
         kept="the network as it was, without its weak edges, was kept")  # fmt: skip
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from nervure.errors import EngineError
 from nervure.networks import GraphLayer
+from nervure.training.checkpoint import Checkpoint
 from nervure.training.sculpting.branch import Branch
 from nervure.training.sculpting.checks import check_starts
 from nervure.training.sculpting.options import SculptingOptions
 from nervure.training.sculpting.result import Judged, Sculpted
 from nervure.training.sculpting.round_of_many import RoundOfMany, RoundResult
 from nervure.training.sculpting.state import NetworkState
+from nervure.training.sculpting.stored import branch_from_state, branch_to_state
 from nervure.training.sculpting.task import Task
 
 
@@ -53,6 +57,7 @@ def sculpt(
     *,
     seeds: Sequence[int],
     on_round: Callable[[Progress], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[list[Sculpted]]:
     """Prune units, then edges, of networks side by side, with every pair of steps.
 
@@ -74,6 +79,9 @@ def sculpt(
         Told where it stands after each round. Ctrl-C, there or in training, ends the pruning: the
         networks are what they were last accepted as, and those that were not done say so. Before
         the dense networks are trained there is nothing to keep, and it goes on.
+    checkpoint : Checkpoint, optional
+        Written after the rounds; if it is there, the sculpting goes on from it, and comes to the
+        same networks bit for bit.
 
     Returns
     -------
@@ -107,12 +115,25 @@ def sculpt(
     (4, 12)
     """
     grid = Grid(starts, task, options, seeds, on_round)
-    # Before the dense networks are trained there is nothing to give back.
-    grid.train_dense()
+    restored = False
+    if checkpoint is not None:
+        checkpoint.join("grid", grid)
+        restored = checkpoint.restore()
+
+    def keep() -> None:
+        if checkpoint is not None:
+            checkpoint.save(due=not grid.active)
+
+    if not restored:
+        # Before the dense networks are trained there is nothing to give back.
+        grid.train_dense()
     try:
-        grid.tell(grid.roots, finished=0)
+        if not restored:
+            grid.tell(grid.roots, finished=0)
+            keep()
         while grid.active:
             grid.train_round()
+            keep()
     except KeyboardInterrupt:
         # Each has its last accepted network, whatever the round has come to.
         return grid.networks(cut_short=grid.active)
@@ -139,6 +160,39 @@ class Grid:
         self.roots: list[Branch] = []
         self.active: list[Branch] = []
         self.finished: list[list[Branch]] = [[] for _ in starts]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give where the grid stands between two rounds, for a checkpoint."""
+        return {
+            "number": self._number,
+            "seconds": time.perf_counter() - self._begin,
+            "roots": [branch_to_state(branch) for branch in self.roots],
+            "active": [branch_to_state(branch) for branch in self.active],
+            "finished": [[branch_to_state(b) for b in branches] for branches in self.finished],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave.
+
+        Raises
+        ------
+        EngineError
+            If it is of other starts.
+        """
+
+        def branches(states: Sequence[Mapping[str, Any]]) -> list[Branch]:
+            return [branch_from_state(one, self._starts[one["trial"]]) for one in states]
+
+        try:
+            self._number = state["number"]
+            self._begin = time.perf_counter() - state["seconds"]
+            self.roots, self.active = branches(state["roots"]), branches(state["active"])
+            self.finished = [branches(states) for states in state["finished"]]
+        except (LookupError, TypeError, ValueError) as error:
+            raise EngineError(
+                f"the state does not fit this sculpting: {error}; make it with the starts, task "
+                "and options of the first"
+            ) from error
 
     def train_dense(self) -> None:
         """Train the starts as they are."""
