@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 SOURCES := CMakeLists.txt $(wildcard csrc/*)
 
-.PHONY: demo test lint sanitize bench docs clean
+.PHONY: demo test lint sanitize bench docs site clean
 
 demo: $(STAMP)
 	$(BIN)/nervure train neural-modules
@@ -33,9 +33,14 @@ $(VENV)/installed-bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
-# Every example in the docs: docstrings and README.
+# Every example in the docs: docstrings, README and the pages that teach.
 docs: $(STAMP)
-	$(BIN)/python -m pytest -q src/nervure tests/test_readme.py
+	$(BIN)/python -m pytest -q src/nervure tests/test_readme.py tests/test_docs.py
+
+# The documentation as a site, in build/site.
+site: $(STAMP)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
+	@echo "open build/site/index.html"
 
 # Installed in place: the Python files are used from src, the extension is built anew when the C++
 # sources change. torch comes first and alone, so that nothing else decides its version.

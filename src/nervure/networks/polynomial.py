@@ -76,12 +76,12 @@ def exact_polynomial(coefficients: Iterable[float], domain: Sequence[float]) -> 
     with the offset, because the encoder rounds where it subtracts it.
 
     Construction: with s running over [-1, 1] as x does over the domain and T_d the Chebyshev
-    polynomials, two neurons give T_1 and T_2,
+    polynomials, two neurons give T_1 and T_2::
 
         (1 + s)^2 - (1 - s)^2 = 4 T_1,    (1 + s)^2 + (1 - s)^2 = T_2 + 3,
 
     and for m = 2, 3, ... two more give T_2m and T_(2m-1) from earlier ones, because
-    2 T_i T_j = T_(i+j) + T_|i-j|:
+    ``2 T_i T_j = T_(i+j) + T_|i-j|``::
 
         (1 + T_m)^2 = (T_2m + 4 T_m + 3) / 2,
         (2 + T_m + T_(m-1))^2
