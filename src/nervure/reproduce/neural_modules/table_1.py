@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -32,6 +33,8 @@ NAME = "table-1"
 LARGEST_OF_ALL = 500
 LARGE = ("nn", "nms", "nms-l2", "nms-nm")
 _LABELS = {name: method.label for name, method in METHODS.items()}
+# Told apart without colours too.
+_MARKERS = "osD^vPX"
 _COMPARED = [
     ("nms-nm", "nn"), ("nms-nm", "nms"), ("nms-nm", "nms-l2"), ("nms-nm", "deq"),
     ("nms-nm", "dag"), ("nms-nm", "optnet"), ("nms", "nn"),
@@ -183,12 +186,16 @@ def _figure(found: Found, places: Sequence[tuple[str, int]]) -> Figure:
         for index, (method, label) in enumerate(_LABELS.items()):
             sizes = [n for name, n in places if name == data and _of(found, method, data, n)]
             means = [
-                sum(r["test_error"] for r in _of(found, method, data, n))
-                / len(_of(found, method, data, n))
-                for n in sizes
+                100 * fmean(r["test_error"] for r in _of(found, method, data, n)) for n in sizes
             ]
-            panel.plot(sizes, means, "o-", color=f"C{index}", label=label, linewidth=1.2, ms=4)
-        panel.set(xscale="log", yscale="log", xlabel="nodes", ylabel="test error")
+            panel.plot(
+                sizes, means, color=f"C{index}", marker=_MARKERS[index], label=label,
+                linewidth=1.2, markersize=5,
+            )  # fmt: skip
+        panel.set(xscale="log", xlabel="nodes", ylabel="test error (%)")
+        sizes = sorted({nodes for name, nodes in places if name == data})
+        panel.set_xticks(sizes, [f"{nodes:,}" for nodes in sizes])
+        panel.set_xticks([], minor=True)
         title(panel, data)
     legend_below(figure, panels[0])
     return figure
