@@ -28,7 +28,7 @@ x_test, y_test = torch.from_numpy(digits.x_test), torch.from_numpy(digits.y_test
 net = nervure.NeuralModules(64, 10, nodes=nodes, seed=0)
 optimizer = torch.optim.SGD(net.parameters(), lr=0.3, momentum=0.5)
 scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-rule = Repulsion(net, optimizer, keep=2 * nodes, alpha=0.01)
+rule = Repulsion(net, optimizer, keep=2 * nodes)
 order = torch.Generator().manual_seed(0)
 
 for epoch in range(1, epochs + 1):

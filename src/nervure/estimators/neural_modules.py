@@ -12,7 +12,7 @@ from torch import nn
 from nervure.estimators.base import GraphClassifier, GraphEstimator, GraphRegressor
 from nervure.networks import NeuralModules
 from nervure.rules import Repulsion
-from nervure.rules.repulsion import Penalty
+from nervure.rules.repulsion import ALPHA, Penalty
 from nervure.training import TrainingOptions
 from nervure.training.loop import RuleMaker
 from nervure.training.options import Task, automatic_learning_rate
@@ -23,7 +23,7 @@ class _NeuralModulesEstimator(GraphEstimator):
         self,
         nodes: int = 100,
         keep: int | None = None,
-        alpha: float = 1e-2,
+        alpha: float = ALPHA,
         penalty: Penalty = "repulsion",
         activation: str = "tanh",
         contraction: float | None = None,
@@ -93,7 +93,7 @@ class NeuralModulesClassifier(GraphClassifier, _NeuralModulesEstimator):
         Neurons of the core.
     keep : int, optional
         Edges kept among the core's neurons; twice the nodes if None.
-    alpha : float, default 0.01
+    alpha : float, default 0.001
         Strength of the penalty that keeps modules small.
     penalty : {"repulsion", "l2", "none"}, default "repulsion"
     activation : str, default "tanh"
@@ -148,7 +148,7 @@ class NeuralModulesRegressor(GraphRegressor, _NeuralModulesEstimator):
         Neurons of the core.
     keep : int, optional
         Edges kept among the core's neurons; twice the nodes if None.
-    alpha : float, default 0.01
+    alpha : float, default 0.001
         Strength of the penalty that keeps modules small.
     penalty : {"repulsion", "l2", "none"}, default "repulsion"
     activation : str, default "tanh"

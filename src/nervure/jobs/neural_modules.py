@@ -18,7 +18,7 @@ from nervure.jobs.train import Experiment, Listener, TrainResult, run_job, sizes
 from nervure.modules import module_statistics
 from nervure.networks import NeuralModules
 from nervure.rules import Repulsion
-from nervure.rules.repulsion import Penalty
+from nervure.rules.repulsion import ALPHA, Penalty
 from nervure.training import Fitted, TrainingOptions
 from nervure.training.options import automatic_learning_rate
 
@@ -39,7 +39,7 @@ class NeuralModulesRequest(TrainRequest):
 
     nodes: int = 200
     keep: int | None = None
-    alpha: float = 1e-2
+    alpha: float = ALPHA
     penalty: Penalty = "repulsion"
     activation: str = "tanh"
     contraction: float | None = None

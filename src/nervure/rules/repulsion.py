@@ -26,6 +26,9 @@ Scale = Literal["mean", "none"]
 _HINT = 0.9
 _DIVERGED = "training has probably diverged, so lower the learning rate or pass contraction=0.95"
 
+ALPHA = 1e-3
+"""The default strength of the penalty; docs/neural-modules.md says why."""
+
 
 class Repulsion:
     """Learn the wiring of a `NeuralModules` network (paper: neural-modules, Algorithms 1 to 3).
@@ -82,7 +85,7 @@ class Repulsion:
         optimizer: torch.optim.Optimizer,
         *,
         keep: int,
-        alpha: float = 1e-3,
+        alpha: float = ALPHA,
         penalty: Penalty = "repulsion",
         form: Form = "implicit",
         scale: Scale = "mean",

@@ -26,7 +26,7 @@ def test_every_network_has_one_without_penalty_beside_it():
     cells = figure_11.cells(Configuration(seeds=3))
     assert len(cells) == 4 * 3 * 2
     for a, b in zip(cells[::2], cells[1::2], strict=True):
-        assert (a["alpha"], b["alpha"]) == (0.01, 0.0)
+        assert (a["alpha"], b["alpha"]) == (0.001, 0.0)
         assert {**a, "alpha": 0.0} == b
 
 
@@ -53,14 +53,14 @@ def test_graphs_stand_beside_published_ones(digits):
     assert list(outcome.figures) == ["figure-11-codon", "figure-11-gas", "figure-12"]
     modules, biology = outcome.tables
     assert [row[0] for row in modules.rows] == [
-        "codon, alpha 0.01", "codon, no penalty", "gas, alpha 0.01", "gas, no penalty",
+        "codon, alpha 0.001", "codon, no penalty", "gas, alpha 0.001", "gas, no penalty",
     ]  # fmt: skip
     assert [row[0] for row in biology.rows[4:]] == [graph.name for graph in CONNECTOMES]
     for table in outcome.tables:
         assert {len(row) for row in table.rows} == {len(table.columns)}
     by_name = {row[0]: row for row in biology.rows}
     graph = nx.DiGraph(found[0][1]["edges"])
-    assert by_name["codon, alpha 0.01"][1:5] == [
+    assert by_name["codon, alpha 0.001"][1:5] == [
         "14", "28", f"{28 / (14 * 13):.4f}", f"{2 * graph.number_of_edges() / 14:.1f}",
     ]  # fmt: skip
     assert by_name["C. elegans, neurons"][5:] == ["0.280", "2.65", "4.75", "undirected; 282 nodes"]
@@ -75,7 +75,7 @@ def test_graphs_stand_beside_published_ones(digits):
 
 
 def test_the_matrix_frames_every_module(digits):
-    cell = {**figure_11.cells(digits)[1], "alpha": 0.01}
+    cell = {**figure_11.cells(digits)[1], "alpha": 0.001}
     edges = [[0, 1], [1, 2], [2, 0], [5, 6], [6, 5], [2, 5]]
     figure = figure_11.matrix(cell, {"edges": edges, "weights": np.linspace(-1, 1, 6).tolist()})
     frames = [p for p in figure.axes[0].patches if isinstance(p, Rectangle) and not p.get_fill()]

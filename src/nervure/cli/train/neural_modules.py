@@ -11,7 +11,7 @@ from nervure.cli.train import options
 from nervure.cli.train.running import Row, edges_row, merit_row, run, time_row
 from nervure.engine.sweeping import OnFailure
 from nervure.jobs import NeuralModulesRequest, train_neural_modules
-from nervure.rules.repulsion import Penalty
+from nervure.rules.repulsion import ALPHA, Penalty
 
 
 def neural_modules(
@@ -30,7 +30,7 @@ def neural_modules(
     alpha: Annotated[
         float,
         typer.Option(min=0.0, help="Strength of the penalty.", rich_help_panel=options.NETWORK),
-    ] = 1e-2,
+    ] = ALPHA,
     penalty: Annotated[
         Penalty,
         typer.Option(

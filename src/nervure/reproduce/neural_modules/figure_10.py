@@ -23,7 +23,7 @@ from nervure.reproduce.neural_modules.module_size_outcome import sizes_outcome
 from nervure.reproduce.neural_modules.part import Configuration, Found, Part
 from nervure.topology import Topology
 
-# Without NM regularisation, at the paper's alpha and at the library's: the stronger, the smaller
+# Without NM regularisation, at the paper's alpha and at ten times that: the stronger, the smaller
 # are modules, and together they cover sizes from 2 to about 90.
 _ALPHAS = (0.0, 0.001, 0.01)
 # Divisors of the number of nodes; 1 is a network without cycles.

@@ -20,10 +20,11 @@ from nervure.reproduce.neural_modules.figure_11_tables import (
 from nervure.reproduce.neural_modules.job import data_of
 from nervure.reproduce.neural_modules.module_training import errors, train, wiring
 from nervure.reproduce.neural_modules.part import Configuration, Found, Outcome, Part
+from nervure.rules.repulsion import ALPHA
 
 NAME = "figure-11"
 DEGREE = 2.0  # k / nodes
-ALPHAS = (0.01, 0.0)  # with the penalty, and without
+ALPHAS = (ALPHA, 0.0)  # with the penalty, and without
 NODES, NODES_QUICK = 300, 100
 EPOCHS = 30
 

@@ -39,7 +39,7 @@ _FEWER: dict[str, dict[str, Any]] = {
     "cifar10": {"train": 1_200, "validation": 400, "test": 600, "epochs": 3},
     "20newsgroups": {"train": 1_500, "validation": 400, "test": 600, "epochs": 3, "words": 3_000},
 }
-# An edge shrinks by rate times alpha in a step: the default alpha of 0.01 is made for SGD at a rate
+# An edge shrinks by rate times alpha in a step: the default alpha is made for SGD at a rate
 # of 0.3, and at Adam's rate here it leaves one module of most of the nodes. 1 was chosen by the
 # wirings of short trainings: modules are small, and there still are some.
 _RULE = {"edges_per_node": 2, "alpha": 1.0}

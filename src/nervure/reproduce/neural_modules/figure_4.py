@@ -54,7 +54,7 @@ def cells(configuration: Configuration, _: Found) -> Sequence[Cell]:
 
     Notes
     -----
-    A training is that of the library's defaults: 2 edges per node, alpha 0.01, SGD 0.3 with
+    A training has 2 edges per node, ten times the library's default alpha, SGD at 0.3 with
     momentum 0.5, batches of 128. One more line has 10 edges per node, at which most nodes are in
     one module: the paper takes a lower threshold for this figure than elsewhere and does not say
     which. DEQ is left out where torchdeq is not installed. With another number of threads all are
