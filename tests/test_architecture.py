@@ -25,6 +25,9 @@ ALLOWED = {
         "errors", "folders", "_core", "topology", "engine", "networks", "rules", "modules",
         "baselines",
     },
+    "export": {
+        "errors", "folders", "textual", "topology", "engine", "networks", "baselines", "training",
+    },
     "estimators": {"errors", "topology", "networks", "rules", "modules", "training"},
     "data": {"errors", "folders", "textual"},
     "report": {"errors", "folders", "topology", "measures", "modules", "networks", "training"},
@@ -40,8 +43,8 @@ ALLOWED = {
         "errors", "_core", "topology", "engine", "modules", "networks", "rules", "training",
     },
     "cli": {
-        "errors", "textual", "benchmarks", "data", "engine", "jobs", "modules", "reproduce",
-        "rules", "training",
+        "errors", "textual", "benchmarks", "data", "engine", "export", "jobs", "modules",
+        "reproduce", "rules", "training",
     },
 }  # fmt: skip
 WITHOUT_TORCH = ("topology", "measures", "data", "errors", "textual", "folders")

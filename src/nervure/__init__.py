@@ -1,6 +1,6 @@
 """Train neural networks that learn their own wiring."""
 
-from nervure import data, engine, measures, modules, networks, rules, topology, training
+from nervure import data, engine, export, measures, modules, networks, rules, topology, training
 from nervure.estimators import (
     FreeNetClassifier,
     FreeNetRegressor,
@@ -37,6 +37,7 @@ __all__ = [
     "TrainingOptions",
     "data",
     "engine",
+    "export",
     "fit",
     "load_model",
     "measures",

@@ -89,5 +89,9 @@ class RunError(NervureError, RuntimeError):
     """A run folder that cannot be read or written."""
 
 
+class ExportError(NervureError, ValueError):
+    """A network that cannot be written in the form asked for."""
+
+
 class MissingDependencyError(NervureError, ImportError):
     """An optional dependency is missing; the message holds the install command."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from nervure.cli import bench, data, inspect, modules, predict, reproduce, train
+from nervure.cli import bench, data, export, inspect, modules, predict, reproduce, train
 from nervure.errors import NervureError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.add_typer(reproduce.app, name="reproduce")
 app.command("predict")(predict.predict)
+app.command("export", help=export.HELP)(export.export)
 app.command("inspect")(inspect.inspect)
 app.command("modules", help=modules.HELP)(modules.modules)
 app.command("bench", help=bench.HELP)(bench.bench)
