@@ -32,8 +32,8 @@ ALLOWED = {
     "data": {"errors", "folders", "textual"},
     "report": {"errors", "folders", "topology", "measures", "modules", "networks", "training"},
     "jobs": {
-        "errors", "textual", "data", "topology", "engine", "measures", "modules", "networks",
-        "rules", "training", "baselines", "report",
+        "errors", "folders", "textual", "data", "topology", "engine", "measures", "modules",
+        "networks", "rules", "training", "baselines", "report",
     },
     "reproduce": {
         "errors", "baselines", "data", "measures", "modules", "networks", "report", "rules",

@@ -93,5 +93,13 @@ class ExportError(NervureError, ValueError):
     """A network that cannot be written in the form asked for."""
 
 
+class SettingsError(NervureError, ValueError):
+    """A file of settings, or a space to search, that cannot be used as given."""
+
+
+class StoppedError(NervureError):
+    """A training that was stopped on purpose, such as one that is not worth going on with."""
+
+
 class MissingDependencyError(NervureError, ImportError):
     """An optional dependency is missing; the message holds the install command."""

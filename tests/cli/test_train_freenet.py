@@ -22,6 +22,7 @@ QUICK = [
     "--interval", "10",
 ]  # fmt: skip
 KEYS = {
+    "validation_error",
     "method", "dataset", "seed", "test_error", "baseline_test_error", "parameters",
     "baseline_parameters", "edges", "edges_possible", "depth", "updates", "pruned", "grown",
     "best_epoch", "seconds", "baseline_seconds", "total_seconds", "run",

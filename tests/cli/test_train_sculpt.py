@@ -13,6 +13,7 @@ from nervure.cli.app import app
 QUICK = ["--hidden", "10", "--epochs", "6", "--unit-steps", "0.5", "--edge-steps", "0.2",
          "--stop-early", "--tolerance", "0.05", "--learning-rate", "0.05"]  # fmt: skip
 KEYS = {
+    "validation_error",
     "method", "dataset", "seed", "test_error", "baseline_test_error", "edges", "edges_possible",
     "units", "units_possible", "inputs_used", "validation_merit", "threshold", "reached",
     "unit_step", "edge_step", "rounds", "modules", "modules_by_level", "sizes", "seconds",

@@ -18,6 +18,7 @@ from nervure.training.run import Run
 
 QUICK = ["--hidden", "48,48", "--epsilon", "4", "--epochs", "5", "--motif-size", "2"]
 KEYS = {
+    "validation_error",
     "method", "dataset", "seed", "test_error", "baseline_test_error", "parameters",
     "baseline_parameters", "edges", "edges_possible", "pruned", "grown", "motif_size", "sizes",
     "best_epoch", "seconds", "baseline_seconds", "total_seconds", "run",

@@ -18,6 +18,7 @@ QUICK = [
     "--batch-size", "32",
 ]  # fmt: skip
 KEYS = {
+    "validation_error",
     "method", "dataset", "seed", "test_error", "test_error_all_edges", "baseline_test_error",
     "validation_error_all_edges", "parameters", "parameters_start", "baseline_parameters",
     "threshold", "sparsity", "edges", "edges_possible", "live_nodes", "nodes_start",

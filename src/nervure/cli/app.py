@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from nervure.cli import bench, data, export, inspect, modules, predict, reproduce, train
+from nervure.cli import (
+    bench,
+    compare,
+    data,
+    export,
+    inspect,
+    modules,
+    predict,
+    reproduce,
+    sweep,
+    train,
+)
 from nervure.errors import NervureError
 
 app = typer.Typer(
@@ -20,11 +31,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(train.app, name="train")
+app.add_typer(sweep.app, name="sweep")
 app.add_typer(data.app, name="data")
 app.add_typer(reproduce.app, name="reproduce")
 app.command("predict")(predict.predict)
 app.command("export", help=export.HELP)(export.export)
 app.command("inspect")(inspect.inspect)
+app.command("compare")(compare.compare)
 app.command("modules", help=modules.HELP)(modules.modules)
 app.command("bench", help=bench.HELP)(bench.bench)
 
@@ -49,7 +62,7 @@ def root(
 def main() -> None:
     """Run the command; errors that nervure foresees end it with one message and exit code 2."""
     try:
-        app()
+        app(prog_name="nervure")
     except NervureError as error:
         Console(stderr=True, highlight=False).print("error:", str(error), style="red", markup=False)
         sys.exit(2)

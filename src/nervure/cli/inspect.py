@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from nervure.cli.completion import runs
 from nervure.errors import RunError
 from nervure.jobs.predict import model_file
 from nervure.modules import module_statistics
@@ -36,7 +37,9 @@ _ACYCLIC = ("BlockDAG", "FreeNet", "SparseMLP")
 
 
 def inspect(
-    run: Annotated[Path, typer.Argument(help="Run folder or model.safetensors file.")],
+    run: Annotated[
+        Path, typer.Argument(help="Run folder or model.safetensors file.", autocompletion=runs)
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
     ] = False,

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from nervure.cli.completion import runs
 from nervure.jobs import FoundModules, ModulesRequest, find_modules, write_modules
 from nervure.modules import (
     BOOLEAN_SHARE,
@@ -45,7 +46,10 @@ HELP = "\n\n".join(
 
 def modules(
     target: Annotated[
-        Path, typer.Argument(help="Run folder, model.safetensors, or file of weights.")
+        Path,
+        typer.Argument(
+            help="Run folder, model.safetensors, or file of weights.", autocompletion=runs
+        ),
     ],
     threshold: Annotated[
         float | None,

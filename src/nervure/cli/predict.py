@@ -10,12 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from nervure.cli.completion import runs
 from nervure.errors import RunError
 from nervure.jobs import predict_table, write_predictions
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Run folder or model.safetensors file.")],
+    run: Annotated[
+        Path, typer.Argument(help="Run folder or model.safetensors file.", autocompletion=runs)
+    ],
     data: Annotated[Path, typer.Option(help="CSV, Parquet or NPZ file with the same columns.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,

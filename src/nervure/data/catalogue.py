@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nervure.errors import DataError
@@ -210,8 +211,14 @@ _ENTRIES = (
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
 
-def find_entry(name: str) -> Entry:
+def find_entry(name: str, others: Iterable[str] = ()) -> Entry:
     """Look a dataset up by name; dashes and underscores are the same.
+
+    Parameters
+    ----------
+    name : str
+    others : iterable of str
+        What else might have been meant, where this is no dataset.
 
     Raises
     ------
@@ -220,8 +227,10 @@ def find_entry(name: str) -> Entry:
     """
     key = name.lower().replace("-", "_")
     if key not in CATALOGUE:
+        known = [*CATALOGUE, *others]
+        near = did_you_mean(key, known) or did_you_mean(name, known)
         raise DataError(
-            f"no dataset and no file named {name!r}{did_you_mean(key, CATALOGUE)}; known datasets: "
-            f"{', '.join(CATALOGUE)}; a file must end in .csv, .csv.gz, .parquet or .npz"
+            f"no dataset and no file named {name!r}{near}; known datasets: "
+            f"{', '.join(known)}; a file must end in .csv, .csv.gz, .parquet or .npz"
         )
     return CATALOGUE[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nervure.data.catalogue import find_entry
 from nervure.data.dataset import Dataset, Objective, Rows, Task
 from nervure.data.encoding import ArrayEncoder, Encoder, TableEncoder
 from nervure.data.registry import load
@@ -70,7 +72,11 @@ class Prepared:
 
 
 def open_source(
-    data: str, *, target: str | None = None, task: str | None = None
+    data: str,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    others: Iterable[str] = (),
 ) -> Dataset | TableSource:
     """Open a dataset by name, or a table file.
 
@@ -82,6 +88,8 @@ def open_source(
         Column to predict; required for files (an .npz with a ``y`` needs none).
     task : {"classification", "regression"}, optional
         Detected if None.
+    others : iterable of str
+        Names of what else the caller takes, for the error where `data` is misspelt.
 
     Returns
     -------
@@ -94,6 +102,7 @@ def open_source(
     if task not in (None, "classification", "regression"):
         raise DataError(f"task: expected classification or regression, got {task!r}")
     if not is_table_file(data):
+        find_entry(data, others)
         if target is not None:
             raise DataError(f"--target is for files; {data} knows its own target")
         if task == "regression":

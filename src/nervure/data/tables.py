@@ -101,7 +101,9 @@ def read_table(path: Path | str) -> Table:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"no file {path}; check the path (now in {Path.cwd().name})")
+        others = path.parent.iterdir() if path.parent.is_dir() else ()
+        near = did_you_mean(path.name, [other.name for other in others])
+        raise DataError(f"no file {path}{near}; check the path (now in {Path.cwd().name})")
     lower = path.name.lower()
     try:
         if lower.endswith((".csv", ".csv.gz")):

@@ -8,7 +8,7 @@ from nervure.jobs.request import TrainRequest
 from nervure.jobs.sculpt import SculptRequest, train_sculpted
 from nervure.jobs.sparse_mlp import SparseMLPRequest, train_sparse_mlp
 from nervure.jobs.tradeoff import TradeoffRequest, train_tradeoff
-from nervure.jobs.train import Listener, TrainResult
+from nervure.jobs.train import Listener, RunInterrupted, TrainResult
 
 __all__ = [
     "FoundModules",
@@ -17,6 +17,7 @@ __all__ = [
     "ModulesRequest",
     "NeuralModulesRequest",
     "Predictions",
+    "RunInterrupted",
     "SculptRequest",
     "SparseMLPRequest",
     "TradeoffRequest",

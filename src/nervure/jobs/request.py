@@ -35,6 +35,8 @@ class TrainRequest:
     resume : bool
         Whether to go on with the run that is there, which was stopped or killed. The rest of the
         request must be as it was.
+    tensorboard : bool
+        Whether metrics are written for TensorBoard too, into the folder ``tensorboard`` of the run.
     """
 
     data: str = "digits"
@@ -48,3 +50,8 @@ class TrainRequest:
     out: Path | None = None
     force: bool = False
     resume: bool = False
+    tensorboard: bool = False
+
+
+# Where and how a run is written is no part of what it is.
+ELSEWHERE = ("out", "force", "resume", "tensorboard")

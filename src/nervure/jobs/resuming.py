@@ -10,12 +10,9 @@ from typing import Any, TypeVar, cast
 from nervure.data import Prepared
 from nervure.data.fingerprint import fingerprint
 from nervure.errors import RunError
-from nervure.jobs.request import TrainRequest
+from nervure.jobs.request import ELSEWHERE, TrainRequest
 from nervure.training import json_values
 from nervure.training.run import Run
-
-# Where a run is written is no part of what it is.
-_ELSEWHERE = ("out", "force", "resume")
 
 Request = TypeVar("Request", bound=TrainRequest)
 
@@ -29,7 +26,7 @@ def asked(method: str, request: TrainRequest, data: Prepared) -> dict[str, Any]:
         "method"; "arguments", those of the request, with the path of a file made absolute; and
         "data", a hash of its rows.
     """
-    arguments = {k: v for k, v in asdict(request).items() if k not in _ELSEWHERE}
+    arguments = {k: v for k, v in asdict(request).items() if k not in ELSEWHERE}
     if Path(request.data).is_file():
         arguments["data"] = str(Path(request.data).absolute())
     return {"method": method, "arguments": arguments, "data": fingerprint(data)}

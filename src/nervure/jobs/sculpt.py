@@ -129,7 +129,7 @@ def _opened(request: SculptRequest) -> Prepared:
             f"--train-rows and --validation-rows are for {' and '.join(IMAGE_TASKS)}; the rows of "
             f"{request.data} are split 70 : 10 : 20"
         )
-    return prepared(request)
+    return prepared(request, IMAGE_TASKS)
 
 
 def _experiment(request: SculptRequest, data: Prepared, recipe: Recipe) -> Experiment:

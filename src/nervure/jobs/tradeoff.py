@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nervure.data import Prepared
+from nervure.data import COLOUR_IMAGES, Prepared
 from nervure.errors import DataError, EngineError
 from nervure.jobs.colour_tasks import PHOTOGRAPHS, colour_task, open_colour_task
 from nervure.jobs.recording import LearnedNetwork, Recorder
@@ -119,7 +119,7 @@ def train_tradeoff(request: TradeoffRequest, listener: Listener | None = None) -
 def _opened(request: TradeoffRequest) -> Prepared:
     task = colour_task(request.data)
     if task is None:
-        data = prepared(request)
+        data = prepared(request, COLOUR_IMAGES)
         return data if request.rows is None else _first_rows(data, request.rows, request.seed)
     given = [name for name in ("target", "task", "split_by") if getattr(request, name) is not None]
     if given:

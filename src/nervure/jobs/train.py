@@ -6,19 +6,21 @@ What all methods share. A method adds a request, and a function that makes an `E
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from torch import nn
 
 from nervure.data import Prepared, open_source, prepare
 from nervure.errors import DataError
 from nervure.jobs.bit_tasks import is_bit_task
+from nervure.jobs.boards import Boards, heard_by
 from nervure.jobs.recording import LearnedNetwork, Recorder, fit_prepared
-from nervure.jobs.request import TrainRequest
+from nervure.jobs.request import ELSEWHERE, TrainRequest
 from nervure.jobs.resuming import asked, resumed
 from nervure.report import write_report
 from nervure.training import Checkpoint, Fitted, TrainingOptions, evaluate
@@ -48,6 +50,20 @@ class SilentListener:
 
     def epoch(self, network: str, metrics: Mapping[str, Any]) -> None:
         """Ignore."""
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C, where there is no result yet.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the run, which is kept and can be gone on with.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("interrupted before there was a result")
+        self.folder = folder
 
 
 @dataclass(frozen=True)
@@ -140,37 +156,46 @@ def run_job(
     ------
     DataError, EngineError, RunError, ConvergenceError
         With cause and remedy; the run folder keeps what was recorded up to then.
+    RunInterrupted
+        If Ctrl-C came before there was a network to give.
     """
     heard = listener or SilentListener()
     data = (opened or prepared)(request)
     experiment = design(data)
     folder = request.out or Path("runs") / f"{experiment.method}-{data.name}-{_stamp()}"
     config = {
-        **{k: v for k, v in asdict(request).items() if k not in ("out", "force", "resume")},
+        **{k: v for k, v in asdict(request).items() if k not in ELSEWHERE},
         "method": experiment.method,
         "dataset": data.name,
         "task": data.task,
         **experiment.settings,
+        # Errors of epochs are in units of it.
+        **({"target_std": data.target_std} if data.task == "regression" else {}),
         "baseline_label": experiment.baseline_label,
         "messages": list(data.messages),
     }
     known = asked(experiment.method, request, data)
+    boards = Boards(folder) if request.tensorboard else None
     begin = time.perf_counter()
     with (
-        resumed(folder, known)
-        if request.resume
-        else Run.create(folder, config=config, request=known, force=request.force)
-    ) as run:
+        (
+            resumed(folder, known)
+            if request.resume
+            else Run.create(folder, config=config, request=known, force=request.force)
+        ) as run,
+        _naming(folder),
+        boards or nullcontext(),
+    ):
         heard.started(data, None if experiment.options is None else experiment.options.epochs)
-        recorder = Recorder(run, data, heard.epoch, experiment.label)
+        recorder = Recorder(run, data, heard_by(heard.epoch, boards), experiment.label)
         network, fitted = experiment.train(recorder)
         final = network.compact()
-        merit = _merit(data)
         summary = {
             "method": experiment.method,
             "dataset": data.name,
             "seed": request.seed,
-            merit: held_out_error(final, data),
+            _merit(data): held_out_error(final, data),
+            _merit(data, "validation"): held_out_error(final, data, rows="validation"),
             **experiment.figures(final, fitted),
             **({} if experiment.options is None else {"best_epoch": fitted.best_epoch}),
             "seconds": fitted.seconds,
@@ -214,18 +239,18 @@ def _beside(experiment: Experiment, recorder: Recorder) -> tuple[dict[str, Any],
     }, False
 
 
-def _merit(data: Prepared) -> str:
-    return "test_rmse" if data.task == "regression" else "test_error"
+def _merit(data: Prepared, rows: str = "test") -> str:
+    return f"{rows}_rmse" if data.task == "regression" else f"{rows}_error"
 
 
-def prepared(request: TrainRequest) -> Prepared:
-    """Open, split and encode the table or dataset of a request."""
+def prepared(request: TrainRequest, others: Iterable[str] = ()) -> Prepared:
+    """Open, split and encode the table or dataset of a request; `others` as for `open_source`."""
     if is_bit_task(request.data):
         raise DataError(
             f"{request.data} has several bits to predict; of the methods, nervure train sculpt "
             "learns such tasks"
         )
-    source = open_source(request.data, target=request.target, task=request.task)
+    source = open_source(request.data, target=request.target, task=request.task, others=others)
     return prepare(source, seed=request.seed, split_by=request.split_by)
 
 
@@ -234,9 +259,12 @@ def sizes_of(data: Prepared) -> tuple[int, int]:
     return data.x_train.shape[1], 1 if data.task == "regression" else len(data.class_names)
 
 
-def held_out_error(network: nn.Module, data: Prepared) -> float:
-    """Share of wrong classes or bits, or RMSE in the units of the target, on the test rows."""
-    error = evaluate(network, data.x_test, data.y_test, data.task).error
+def held_out_error(
+    network: nn.Module, data: Prepared, *, rows: Literal["test", "validation"] = "test"
+) -> float:
+    """Share of wrong classes or bits, or RMSE in the units of the target, on held-out rows."""
+    x, y = (data.x_test, data.y_test) if rows == "test" else (data.x_validation, data.y_validation)
+    error = evaluate(network, x, y, data.task).error
     return error * data.target_std if data.task == "regression" else error
 
 
@@ -255,6 +283,15 @@ def _metadata(request: TrainRequest, data: Prepared, config: Mapping[str, Any]) 
         },
         "training": config,
     }
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Let Ctrl-C say which run it ended."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise RunInterrupted(folder) from stop
 
 
 def _stamp() -> str:

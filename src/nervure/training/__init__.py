@@ -11,6 +11,7 @@ from nervure.training.options import TrainingOptions
 from nervure.training.run import Run
 from nervure.training.score import comprehensive_score
 from nervure.training.sparse_rules import SparseOptions
+from nervure.training.tensorboard import TensorBoard
 from nervure.training.thresholds import (
     THRESHOLDS,
     ThresholdPoint,
@@ -28,6 +29,7 @@ __all__ = [
     "Race",
     "Run",
     "SparseOptions",
+    "TensorBoard",
     "ThresholdPoint",
     "Training",
     "TrainingOptions",

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, cast
 
 from filelock import BaseFileLock
 
-from nervure.errors import RunError
+from nervure.errors import RunError, StoppedError
 from nervure.topology import Topology
 from nervure.training import json_values
 from nervure.training.json_values import JSON
@@ -53,8 +53,8 @@ class Run:
 
     What an epoch brings is one transaction, committed by `record_epoch`: after a kill the folder
     holds every finished epoch. Other processes can read it meanwhile; a second writer is
-    refused. As a context manager it marks the run "failed" or "interrupted" when an exception
-    passes through, "finished" otherwise, and closes it.
+    refused. As a context manager it marks the run "failed" or "interrupted" (after Ctrl-C or a
+    `StoppedError`) when an exception passes through, "finished" otherwise, and closes it.
 
     Attributes
     ----------
@@ -247,7 +247,7 @@ class Run:
                 if error is None:
                     self.finish({})
                 else:
-                    interrupted = isinstance(error, KeyboardInterrupt)
+                    interrupted = isinstance(error, KeyboardInterrupt | StoppedError)
                     self.fail(str(error) or type(error).__name__, interrupted=interrupted)
         except RunError:
             # On a full disk the note of the failure fails too; the first error is the one to see.

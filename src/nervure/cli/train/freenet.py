@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from nervure.cli.train import options
-from nervure.cli.train.running import Row, edges_row, merit_row, run, time_row
+from nervure.cli.train.method import Method
+from nervure.cli.train.tables import Row, edges_row, merit_row, time_row
 from nervure.jobs import FreeNetRequest, train_freenet
 from nervure.rules.coactivation import EPSILON
 from nervure.training.evolve import StatisticsOver
@@ -16,7 +17,6 @@ from nervure.training.options import OptimizerName
 
 
 def freenet(
-    context: typer.Context,
     data: options.Data = "digits",
     target: options.Target = None,
     task: options.TaskName = None,
@@ -64,17 +64,13 @@ def freenet(
     ] = None,
     seed: options.Seed = 0,
     baseline: options.Baseline = True,
-    out: options.Out = None,
-    force: options.Force = False,
-    resume: options.Resume = None,  # noqa: ARG001
-    as_json: options.AsJson = False,
-) -> None:
+) -> FreeNetRequest:
     """FreeNets: neurons without layers, wired by which of them are active together.
 
     The plain network beside it has as many parameters. With no options it trains on scikit-learn's
     digits in under a minute.
     """
-    request = FreeNetRequest(
+    return FreeNetRequest(
         data=data,
         target=target,
         task=task,
@@ -90,10 +86,7 @@ def freenet(
         learning_rate=learning_rate,
         seed=seed,
         baseline=baseline,
-        out=out,
-        force=force,
     )
-    run(train_freenet, request, context, label="FreeNet", rows=_rows, as_json=as_json)
 
 
 def _rows(summary: Mapping[str, Any]) -> list[Row]:
@@ -106,3 +99,6 @@ def _rows(summary: Mapping[str, Any]) -> list[Row]:
         ("longest path", f"{summary['depth']} edges", "-"),
         time_row(summary),
     ]
+
+
+METHOD = Method("freenet", freenet, train_freenet, label="FreeNet", rows=_rows)

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from nervure.cli.train import options
-from nervure.cli.train.running import Row, edges_row, merit_row, run, time_row
+from nervure.cli.train.method import Method
+from nervure.cli.train.tables import Row, edges_row, merit_row, time_row
 from nervure.engine.sweeping import OnFailure
 from nervure.jobs import NeuralModulesRequest, train_neural_modules
 from nervure.rules.repulsion import ALPHA, Penalty
 
 
 def neural_modules(
-    context: typer.Context,
     data: options.Data = "digits",
     target: options.Target = None,
     task: options.TaskName = None,
@@ -71,16 +71,12 @@ def neural_modules(
     ] = 0.5,
     seed: options.Seed = 0,
     baseline: options.Baseline = True,
-    out: options.Out = None,
-    force: options.Force = False,
-    resume: options.Resume = None,  # noqa: ARG001
-    as_json: options.AsJson = False,
-) -> None:
+) -> NeuralModulesRequest:
     """Neural modules: any directed graph, loops included, learned from the complete one.
 
     With no options it trains on scikit-learn's digits in under a minute.
     """
-    request = NeuralModulesRequest(
+    return NeuralModulesRequest(
         data=data,
         target=target,
         task=task,
@@ -98,10 +94,7 @@ def neural_modules(
         seed=seed,
         split_by=split_by,
         baseline=baseline,
-        out=out,
-        force=force,
     )
-    run(train_neural_modules, request, context, label="neural modules", rows=_rows, as_json=as_json)
 
 
 def _rows(summary: Mapping[str, Any]) -> list[Row]:
@@ -113,3 +106,8 @@ def _rows(summary: Mapping[str, Any]) -> list[Row]:
         time_row(summary),
         ("every sample solved", "yes" if summary["converged"] else "no", "-"),
     ]
+
+
+METHOD = Method(
+    "neural-modules", neural_modules, train_neural_modules, label="neural modules", rows=_rows
+)

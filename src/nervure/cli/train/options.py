@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nervure.cli.completion import datasets, runs
+from nervure.cli.train.settings_file import take_settings
 from nervure.data.dataset import Task
 from nervure.engine.activations import ActivationName
 
@@ -19,6 +21,7 @@ Data = Annotated[
     str,
     typer.Option(
         help="Dataset name (see 'nervure data list') or a CSV, Parquet or NPZ file.",
+        autocompletion=datasets,
         rich_help_panel=DATA,
     ),
 ]
@@ -59,6 +62,33 @@ Resume = Annotated[
     typer.Option(
         help="Go on with the run in this folder, which was stopped or killed; all other options "
         "are those of the run.",
+        autocompletion=runs,
+        rich_help_panel=OUTPUT,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        callback=take_settings,
+        is_eager=True,
+        help="TOML file with values for these options, such as epochs = 10; those of one method "
+        "may stand in a table of its name. Options given here win.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+PrintConfig = Annotated[
+    bool,
+    typer.Option(
+        "--print-config",
+        help="Print all settings as such a file, and train nothing.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+TensorBoard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Write the metrics of every epoch for TensorBoard too, into the run folder.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from nervure.cli.train.running import show_messages
+from nervure.cli.train.progress import show_messages
 from nervure.data import Prepared
 
 _PHASES = {

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from nervure.cli.completion import sculpting_tasks
 from nervure.cli.train import options
+from nervure.cli.train.method import Method
 from nervure.cli.train.rounds import RoundLine
-from nervure.cli.train.running import Row, edges_row, merit_row, run, time_row
+from nervure.cli.train.tables import Row, edges_row, merit_row, time_row
 from nervure.jobs import SculptRequest, train_sculpted
 from nervure.training.sculpting import PAPER_EDGE_STEPS, PAPER_UNIT_STEPS, SculptingOptions
 
@@ -40,13 +42,13 @@ def _joined(steps: tuple[float, ...]) -> str:
 
 
 def sculpting(
-    context: typer.Context,
     data: Annotated[
         str,
         typer.Option(
             help="Dataset name (see 'nervure data list') or a CSV, Parquet or NPZ file; or a task "
             "of the paper: a Boolean one such as '[4, 2, 4]' or boolean:input-separable, "
             "two-digits, hierarchical-digits.",
+            autocompletion=sculpting_tasks,
             rich_help_panel=options.DATA,
         ),
     ] = "digits",
@@ -152,11 +154,7 @@ def sculpting(
         ),
     ] = None,
     seed: options.Seed = 0,
-    out: options.Out = None,
-    force: options.Force = False,
-    resume: options.Resume = None,  # noqa: ARG001
-    as_json: options.AsJson = False,
-) -> None:
+) -> SculptRequest:
     """Neural sculpting: prune units, then edges, as far as the task allows; read off modules.
 
     A round trains as long as the first; of all pairs of steps the sparsest network that is good
@@ -165,7 +163,7 @@ def sculpting(
     """
     if threshold is not None and tolerance is not None:
         raise typer.BadParameter("pass either --threshold or --tolerance, not both")
-    request = SculptRequest(
+    return SculptRequest(
         data=data,
         target=target,
         task=task,
@@ -185,11 +183,7 @@ def sculpting(
         weight_decay=weight_decay,
         noise=noise,
         seed=seed,
-        out=out,
-        force=force,
     )
-    run(train_sculpted, request, context, label="sculpted network", rows=_rows, as_json=as_json,
-        baseline="dense network", progress=RoundLine)  # fmt: skip
 
 
 def _rows(summary: Mapping[str, Any]) -> list[Row]:
@@ -212,3 +206,8 @@ def _rows(summary: Mapping[str, Any]) -> list[Row]:
         ("rounds", f"{summary['rounds']:,}", "1"),
         time_row(summary),
     ]  # fmt: skip
+
+
+METHOD = Method("sculpt", sculpting, train_sculpted, label="sculpted network", rows=_rows,
+                baseline="dense network", progress=RoundLine,
+                kept="the sparsest network so far was kept")  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from nervure.cli.train import options
-from nervure.cli.train.running import Row, edges_row, merit_row, run, time_row
+from nervure.cli.train.method import Method
+from nervure.cli.train.tables import Row, edges_row, merit_row, time_row
 from nervure.jobs import SparseMLPRequest, train_sparse_mlp
 from nervure.training.options import OptimizerName
 from nervure.training.sparse_rules import SparseOptions, SparseRule
@@ -21,7 +22,6 @@ def _motif_size(text: str) -> str:
 
 
 def sparse_training(
-    context: typer.Context,
     data: options.Data = "digits",
     target: options.Target = None,
     task: options.TaskName = None,
@@ -107,17 +107,13 @@ def sparse_training(
     ] = 2e-4,
     seed: options.Seed = 0,
     baseline: options.Baseline = True,
-    out: options.Out = None,
-    force: options.Force = False,
-    resume: options.Resume = None,  # noqa: ARG001
-    as_json: options.AsJson = False,
-) -> None:
+) -> SparseMLPRequest:
     """Sparse evolutionary training: layers whose weak edges make way for new ones.
 
     The network beside it has the same layers with every edge. With no options it trains on
     scikit-learn's digits in under a minute.
     """
-    request = SparseMLPRequest(
+    return SparseMLPRequest(
         data=data,
         target=target,
         task=task,
@@ -138,11 +134,7 @@ def sparse_training(
         weight_decay=weight_decay,
         seed=seed,
         baseline=baseline,
-        out=out,
-        force=force,
     )
-    run(train_sparse_mlp, request, context, label="sparse network", rows=_rows, as_json=as_json,
-        baseline="dense network")  # fmt: skip
 
 
 def _rows(summary: Mapping[str, Any]) -> list[Row]:
@@ -162,3 +154,13 @@ def _motif(summary: Mapping[str, Any]) -> str:
     size = summary["motif_size"]
     tried = sorted({trial["motif_size"] for trial in summary.get("motif_trials", ())})
     return f"{size} (of {', '.join(map(str, tried))})" if tried else str(size)
+
+
+METHOD = Method(
+    "set",
+    sparse_training,
+    train_sparse_mlp,
+    label="sparse network",
+    rows=_rows,
+    baseline="dense network",
+)

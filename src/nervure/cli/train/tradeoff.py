@@ -7,20 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
+from nervure.cli.completion import tradeoff_tasks
 from nervure.cli.train import options
-from nervure.cli.train.running import Row, edges_row, merit_row, run, time_row
+from nervure.cli.train.method import Method
+from nervure.cli.train.tables import Row, edges_row, merit_row, time_row
 from nervure.jobs import TradeoffRequest, train_tradeoff
 
 _EDGES = "Edges"
 
 
 def tradeoff(
-    context: typer.Context,
     data: Annotated[
         str,
         typer.Option(
             help="Dataset name (see 'nervure data list') or a CSV, Parquet or NPZ file; or a task "
             "of the paper: cmnist, ckmnist, cfashion_mnist, cifar10, cifar10_t8.",
+            autocompletion=tradeoff_tasks,
             rich_help_panel=options.DATA,
         ),
     ] = "digits",
@@ -137,11 +139,7 @@ def tradeoff(
     ] = None,
     seed: options.Seed = 0,
     baseline: options.Baseline = True,
-    out: options.Out = None,
-    force: options.Force = False,
-    resume: options.Resume = None,  # noqa: ARG001
-    as_json: options.AsJson = False,
-) -> None:
+) -> TradeoffRequest:
     """Performance-resources trade-off: every edge has a price, and those that do not pay go.
 
     Blocks of layers, each joined to all after it, learn the strengths of their edges; in the end
@@ -150,7 +148,7 @@ def tradeoff(
     """
     if threshold is not None and tolerance is not None:
         raise typer.BadParameter("pass either --threshold or --tolerance, not both")
-    request = TradeoffRequest(
+    return TradeoffRequest(
         data=data,
         target=target,
         task=task,
@@ -172,12 +170,7 @@ def tradeoff(
         learning_rate=learning_rate,
         seed=seed,
         baseline=baseline,
-        out=out,
-        force=force,
     )
-    run(train_tradeoff, request, context, label="DAG of blocks", rows=_rows, as_json=as_json,
-        baseline="chain of blocks",
-        kept="the network as it was, without its weak edges, was kept")  # fmt: skip
 
 
 def _rows(summary: Mapping[str, Any]) -> list[Row]:
@@ -201,3 +194,14 @@ def _rows(summary: Mapping[str, Any]) -> list[Row]:
         ("longest path", f"{summary['depth']:,} edges", f"{start - 1:,} edges"),
         time_row(summary),
     ]  # fmt: skip
+
+
+METHOD = Method(
+    "tradeoff",
+    tradeoff,
+    train_tradeoff,
+    label="DAG of blocks",
+    rows=_rows,
+    baseline="chain of blocks",
+    kept="the network as it was, without its weak edges, was kept",
+)
