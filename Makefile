@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 SOURCES := CMakeLists.txt $(wildcard csrc/*)
 
-.PHONY: demo test lint sanitize bench docs site clean
+.PHONY: demo test test-slow lint sanitize bench docs site clean
 
 demo: $(STAMP)
 	$(BIN)/nervure train neural-modules
 
 test: lint
 	$(BIN)/python -m pytest -n auto
+
+# What `make test` leaves out: real processes killed again and again.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -22,7 +22,13 @@ TOOL = Path(__file__).parents[2] / "tools" / "kill_runs.py"
 
 @pytest.mark.parametrize(
     ("method", "kills"),
-    [("neural-modules", 20), ("freenet", 3), ("set", 3), ("sculpt", 3), ("tradeoff", 3)],
+    [
+        ("neural-modules", 20),
+        *(
+            pytest.param(method, 3, marks=pytest.mark.slow)
+            for method in ("freenet", "set", "sculpt", "tradeoff")
+        ),
+    ],
 )
 def test_runs_killed_at_random_end_like_one_that_was_not(method, kills):
     done = subprocess.run(

@@ -129,12 +129,12 @@ def test_the_report_shows_wiring_strengths_thresholds_and_measures(digits_run):
 
 @pytest.mark.usefixtures("no_report")
 def test_without_a_threshold_validation_alone_chooses_it(tmp_path, monkeypatch):
-    def with_other_test_labels(request):
-        data = prepared(request)
+    def with_other_test_labels(request, *others):
+        data = prepared(request, *others)
         return replace(data, y_test=(data.y_test + 1) % 10)
 
-    def with_other_validation_labels(request):
-        data = prepared(request)
+    def with_other_validation_labels(request, *others):
+        data = prepared(request, *others)
         return replace(data, y_validation=(data.y_validation + 1) % 10)
 
     request = TradeoffRequest(**SMALL, baseline=False, tolerance=0.01)

@@ -66,6 +66,7 @@ def test_optuna_itself_reads_the_storage(whole):
     assert [len(trial.intermediate_values) for trial in study.trials] == [3, 3, 3]
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_again_and_again_is_the_same_sweep(whole, tmp_path, monkeypatch):
     folder = tmp_path / "sweep"
     original, count = Training.epoch, 0
@@ -209,6 +210,7 @@ def test_regression_counts_in_units_of_the_target(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_and_ctrl_c(tmp_path):
     folder = tmp_path / "a folder, 100 % strange?"
     command = [
@@ -241,6 +243,7 @@ def has_epochs(folder):
         return False
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_said(tmp_path):
     study = Study(sweep(tmp_path), tmp_path)
     study.ask()
