@@ -14,40 +14,44 @@ ALLOWED = {
     "errors": set(),
     "textual": set(),
     "folders": set(),
+    "optional": {"errors"},
+    "processes": set(),
     "topology": {"errors", "_core"},
-    "measures": {"errors", "topology"},
+    "measures": {"errors", "optional", "topology"},
     "engine": {"errors", "folders", "_core", "topology"},
     "networks": {"errors", "topology", "engine"},
     "rules": {"errors", "_core", "topology", "engine", "networks"},
     "modules": {"errors", "topology", "networks"},
-    "baselines": {"errors", "topology", "engine", "networks"},
+    "baselines": {"errors", "optional", "topology", "engine", "networks"},
     "training": {
-        "errors", "folders", "_core", "topology", "engine", "networks", "rules", "modules",
-        "baselines",
+        "errors", "folders", "optional", "_core", "topology", "engine", "networks", "rules",
+        "modules", "baselines",
     },
     "export": {
-        "errors", "folders", "textual", "topology", "engine", "networks", "baselines", "training",
+        "errors", "folders", "optional", "textual", "topology", "engine", "networks", "baselines",
+        "training",
     },
     "estimators": {"errors", "topology", "networks", "rules", "modules", "training"},
     "data": {"errors", "folders", "textual"},
     "report": {"errors", "folders", "topology", "measures", "modules", "networks", "training"},
     "jobs": {
-        "errors", "folders", "textual", "data", "topology", "engine", "measures", "modules",
-        "networks", "rules", "training", "baselines", "report",
+        "errors", "folders", "optional", "processes", "textual", "data", "topology", "engine",
+        "measures", "modules", "networks", "rules", "training", "baselines", "report",
     },
     "reproduce": {
-        "errors", "baselines", "data", "measures", "modules", "networks", "report", "rules",
-        "topology", "training",
+        "errors", "optional", "processes", "baselines", "data", "measures", "modules", "networks",
+        "report", "rules", "topology", "training",
     },
     "benchmarks": {
-        "errors", "_core", "topology", "engine", "modules", "networks", "rules", "training",
+        "errors", "optional", "_core", "topology", "engine", "modules", "networks", "rules",
+        "training",
     },
     "cli": {
         "errors", "textual", "benchmarks", "data", "engine", "export", "jobs", "modules",
         "reproduce", "rules", "training",
     },
 }  # fmt: skip
-WITHOUT_TORCH = ("topology", "measures", "data", "errors", "textual", "folders")
+WITHOUT_TORCH = ("topology", "measures", "data", "errors", "textual", "folders", "optional")
 
 
 def imports_of(path):

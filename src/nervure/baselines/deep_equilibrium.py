@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import Any, Literal, cast, get_args
 
@@ -11,8 +10,9 @@ from torch import Tensor, nn
 
 from nervure.baselines.solve_count import SolveCount
 from nervure.engine.activations import ACTIVATIONS, DEFAULT_LEAK, NAMES
-from nervure.errors import EngineError, MissingDependencyError
+from nervure.errors import EngineError
 from nervure.networks.linear import linear
+from nervure.optional import install, require
 
 EquilibriumSolver = Literal["fixed_point_iter", "anderson", "broyden"]
 
@@ -105,7 +105,7 @@ class DeepEquilibrium(nn.Module):
             raise EngineError(f"max_iterations: expected at least 3, got {max_iterations}")
         if not 0 < tolerance < 1:
             raise EngineError(f"tolerance: expected between 0 and 1, got {tolerance}")
-        _torchdeq()
+        _require_torchdeq()
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.encoder = linear(inputs, nodes, generator)
         self.weight = nn.Parameter(torch.empty(nodes, nodes))
@@ -141,7 +141,7 @@ class DeepEquilibrium(nn.Module):
         value = ACTIVATIONS[NAMES.index(self.activation)].value
         # Built for each pass: what it is made of cannot be pickled, and takes well below a
         # millisecond. Always in its training mode, which alone gives gradients.
-        solve = _torchdeq().get_deq(
+        solve = _require_torchdeq().get_deq(
             ift=True,
             f_solver=self.solver,
             b_solver=self.solver,
@@ -162,10 +162,5 @@ class DeepEquilibrium(nn.Module):
         return cast(Tensor, found[-1])
 
 
-def _torchdeq() -> Any:  # noqa: ANN401 - the package carries no types
-    try:
-        return importlib.import_module("torchdeq")
-    except ImportError as error:
-        raise MissingDependencyError(
-            'DeepEquilibrium needs torchdeq: pip install "nervure[reproduce]"'
-        ) from error
+def _require_torchdeq() -> Any:  # noqa: ANN401 - the package carries no types
+    return require("torchdeq", "DeepEquilibrium", install("reproduce"))

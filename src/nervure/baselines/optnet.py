@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import Any, cast
 
@@ -12,8 +11,9 @@ from torch.nn import functional
 
 from nervure.baselines.solve_count import SolveCount
 from nervure.engine.activations import ACTIVATIONS, DEFAULT_LEAK, NAMES
-from nervure.errors import EngineError, MissingDependencyError
+from nervure.errors import EngineError
 from nervure.networks.linear import linear
+from nervure.optional import install, require
 
 # Q is at least so much of the identity, as in the paper's Q = L L^T + eps I.
 _LEAST_CURVATURE = 1e-4
@@ -175,11 +175,9 @@ def _identity(like: Tensor) -> Tensor:
 
 
 def _qpth() -> Any:  # noqa: ANN401 - the package carries no types
-    try:
-        return importlib.import_module("qpth.qp")
-    except ImportError as error:
-        # By itself and without dependencies, since its metadata asks for numpy < 2.
-        raise MissingDependencyError(
-            'OptNet needs qpth: pip install "nervure[reproduce]", then '
-            'pip install --no-deps "qpth>=0.0.18", whose metadata asks for numpy < 2 without need'
-        ) from error
+    # By itself and without dependencies, since its metadata asks for numpy < 2.
+    how = (
+        f"{install('reproduce')}, then pip install --no-deps "
+        '"qpth>=0.0.18", whose metadata asks for numpy < 2 without need'
+    )
+    return require("qpth.qp", "OptNet", how, package="qpth")

@@ -10,7 +10,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from nervure.benchmarks.packages import package
+from nervure.optional import find
 
 TORCHDEQ = {
     "torchdeq fixed point": "fixed_point_iter",
@@ -87,7 +87,7 @@ def torchdeq_solver(
     callable, str or None
         The solver; why there is none; or None where torchdeq is not installed.
     """
-    torchdeq = package("torchdeq")
+    torchdeq = find("torchdeq")
     if torchdeq is None:
         return None
     forward, why = _first(

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from nervure.benchmarks.machine import Machine, this_machine
-from nervure.benchmarks.packages import package, skipped
 from nervure.errors import NervureError
+from nervure.optional import find, install
 
 OURS = "nervure"
 # Calls shorter than this are repeated inside one sample, so that the clock's own cost vanishes.
@@ -117,10 +117,10 @@ class Benchmark:
     def run(self, settings: Settings) -> Report:
         """Measure all rows."""
         machine = this_machine()
-        missing = skipped(self.packages)
+        missing = {name: install("bench") for name in self.packages if find(name) is None}
         # Packages that bring their own OpenMP know nothing of torch.set_num_threads; the limit
         # holds for the libraries loaded by now, the packages' among them.
-        pools = package("threadpoolctl")
+        pools = find("threadpoolctl")
         with (
             nullcontext()
             if pools is None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from nervure.benchmarks.packages import package
+from nervure.optional import find
 from nervure.topology import Topology
 
 
@@ -71,7 +71,7 @@ def sparse_csr(layers: Sequence[Wiring]) -> nn.Sequential:
 
 def sparselab(layers: Sequence[Wiring]) -> nn.Sequential | None:
     """Build a network of sparselab's layers, or give None where it is not installed."""
-    lab = package("sparselab")
+    lab = find("sparselab")
     if lab is None:
         return None
     # It caches transposes by id(), which a matrix of an earlier case may have had.

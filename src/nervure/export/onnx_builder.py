@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nervure.errors import ExportError, MissingDependencyError
+from nervure.errors import ExportError
 from nervure.export.node_graph import Ints
 from nervure.export.schedule import Edges
+from nervure.optional import install, require
 
 # Gelu has an operator from 20 on; without it older runtimes can run the file.
 OPSET = 17
@@ -35,13 +35,8 @@ def import_onnx() -> Any:  # noqa: ANN401 - the package carries no types for its
     MissingDependencyError
         When it is not installed.
     """
-    try:
-        return importlib.import_module("onnx")
-    except ImportError as error:
-        raise MissingDependencyError(
-            'writing ONNX files needs onnx: pip install "nervure[onnx]"; the exports numpy, torch, '
-            "graphml and json need nothing"
-        ) from error
+    how = f"{install('onnx')}; the exports numpy, torch, graphml and json need nothing"
+    return require("onnx", "writing ONNX files", how)
 
 
 class Builder:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from nervure.errors import MissingDependencyError
 from nervure.measures.similarity import Missing, standardised
 from nervure.measures.table import MeasureTable
+from nervure.optional import install, require
 
 
 def embedding(
@@ -77,7 +76,12 @@ def embedding(
         )
     if method == "pca":
         return _principal(features)
-    umap = _umap()
+    umap = require(
+        "umap",
+        "embedding",
+        f'{install("umap")}; method="pca" needs nothing',
+        package="umap-learn",
+    )
     # One job: with a seed UMAP would fall back to it, and warn.
     reducer = umap.UMAP(
         n_components=2,
@@ -96,12 +100,3 @@ def _principal(features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     xy = np.zeros((len(features), 2))
     xy[:, : len(axes)] = features @ (axes * np.sign(largest)).T
     return xy
-
-
-def _umap() -> Any:  # noqa: ANN401 - the package carries no types
-    try:
-        return importlib.import_module("umap")
-    except ImportError as error:
-        raise MissingDependencyError(
-            'embedding needs umap-learn: pip install "nervure[umap]"; method="pca" needs nothing'
-        ) from error

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 import torch
 
+from nervure.processes import worker_pool
 from nervure.reproduce.ledger import Cell, Ledger
 
 Work = Callable[[Cell], dict[str, Any]]
@@ -62,9 +60,7 @@ def run_cells(
     if jobs == 1:
         _run_here(ledger, experiment, missing, work, heard, threads)
         return
-    # Fresh processes: a forked one would have torch's locks, but none of its threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(missing)), context, _begin, (threads,)) as pool:
+    with worker_pool(min(jobs, len(missing)), threads) as pool:
         under_way: dict[Future[tuple[dict[str, Any], float]], Cell] = {}
         failure: BaseException | None = None
         while missing or under_way:
@@ -102,20 +98,6 @@ def _run_here(
             heard(cell, result)
     finally:
         torch.set_num_threads(before)
-
-
-def _begin(threads: int) -> None:
-    """Prepare a process that computes cells."""
-    torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # Whoever kills the command does not expect its cells to go on for minutes.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _ignore(_: Cell, __: dict[str, Any]) -> None:

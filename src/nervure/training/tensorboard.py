@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
-from nervure.errors import MissingDependencyError
-
-INSTALL = 'pip install "nervure[tensorboard]"'
+from nervure.optional import install, require
 
 # Under which heading a metric is shown; all others are under "training".
 _HEADINGS = {
@@ -92,7 +89,10 @@ def require_tensorboard() -> ModuleType:
     MissingDependencyError
         When tensorboard is not installed.
     """
-    try:
-        return importlib.import_module("torch.utils.tensorboard")
-    except ImportError as error:
-        raise MissingDependencyError(f"TensorBoard files need tensorboard: {INSTALL}") from error
+    module: ModuleType = require(
+        "torch.utils.tensorboard",
+        "writing for TensorBoard",
+        install("tensorboard"),
+        package="tensorboard",
+    )
+    return module

@@ -28,7 +28,7 @@ class StandIn(nn.Module):
 def _small(monkeypatch, digits):
     del digits
     monkeypatch.setattr(figure_4, "DeepEquilibrium", StandIn)
-    monkeypatch.setattr(figure_4, "importable", lambda _: True)
+    monkeypatch.setattr(figure_4, "find", lambda _: object())
     monkeypatch.setattr(figure_4, "_QUICK_SIZES", (12, 20))
 
 
@@ -55,7 +55,7 @@ def test_cells_are_settings_and_each_is_there_once():
 
 
 def test_without_torchdeq_deq_is_left_out(monkeypatch):
-    monkeypatch.setattr(figure_4, "importable", lambda _: False)
+    monkeypatch.setattr(figure_4, "find", lambda _: None)
     methods = {cell.get("method") for cell in figure_4.cells(Configuration(), [])}
     assert DEQ not in methods
     assert {"NMs&NM", "NMs&L2", "NMs"} <= methods

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
-import os
-import signal
-import threading
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from types import ModuleType
 from typing import Any, Protocol
 
 import torch
 
-from nervure.errors import MissingDependencyError, RunError
+from nervure.errors import RunError
 from nervure.jobs.sweep.request import Engine
 from nervure.jobs.sweep.trial import Outcome, Work, run_trial
-
-INSTALL = 'pip install "nervure[ray]"'
+from nervure.optional import install, require
+from nervure.processes import worker_pool
 
 
 class TrialEngine(Protocol):
@@ -69,11 +64,9 @@ class _Processes:
     """Processes that wait for work, each with its share of the cores."""
 
     def __init__(self, jobs: int) -> None:
-        before = set(multiprocessing.active_children())
-        # Fresh processes: a forked one would have torch's locks, but none of its threads.
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(jobs, context, _begin, (_threads(jobs),))
-        self._others = before
+        self._others = set(multiprocessing.active_children())
+        # Ctrl-C goes to the sweep, which stops them between two epochs.
+        self._pool = worker_pool(jobs, _threads(jobs), interruptible=False)
         self._under_way: dict[Future[Outcome], Work] = {}
 
     def submit(self, work: Work) -> None:
@@ -97,7 +90,7 @@ class _Ray:
     """Tasks on a Ray cluster: the one of RAY_ADDRESS, one that runs here, or one of its own."""
 
     def __init__(self, jobs: int) -> None:
-        self._ray = _require_ray()
+        self._ray = require("ray", "--engine ray", install("ray"))
         self._own = not self._ray.is_initialized()
         if self._own:
             self._ray.init(log_to_driver=False, logging_level="error")
@@ -136,26 +129,3 @@ def _killed() -> RunError:
 
 def _threads(jobs: int) -> int:
     return max(1, torch.get_num_threads() // jobs)
-
-
-def _begin(threads: int) -> None:
-    """Prepare a process that runs trials."""
-    # Ctrl-C goes to the sweep, which stops them between two epochs.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # Whoever kills the sweep does not expect its trials to go on.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _require_ray() -> ModuleType:
-    try:
-        return importlib.import_module("ray")
-    except ImportError as error:
-        raise MissingDependencyError(f"--engine ray needs ray: {INSTALL}") from error

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nervure.errors import MissingDependencyError, RunError
+from nervure.errors import RunError
 from nervure.jobs.sweep.request import SweepRequest
 from nervure.jobs.sweep.space import Between, OneOf, Range, combinations, every_combination, text_of
+from nervure.optional import install, require
 
 DATABASE = "sweep.sqlite"
-INSTALL = 'pip install "nervure[sweep]"'
 _NAME = "sweep"
 
 State = Literal["complete", "pruned", "failed"]
@@ -249,9 +249,6 @@ def require_optuna() -> ModuleType:
     MissingDependencyError
         When it is not installed.
     """
-    try:
-        optuna = importlib.import_module("optuna")
-    except ImportError as error:
-        raise MissingDependencyError(f"a sweep needs optuna: {INSTALL}") from error
+    optuna: ModuleType = require("optuna", "a sweep", install("sweep"))
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
-from types import ModuleType
 from typing import Any
 
 from torch import nn
 
 from nervure.baselines import DeepEquilibrium, OptNet
 from nervure.data import Prepared
-from nervure.errors import EngineError, MissingDependencyError
+from nervure.errors import EngineError
 from nervure.modules import module_statistics
 from nervure.networks import NeuralModules, count_parameters
+from nervure.optional import find, require
 from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules.job import Job, data_of
 from nervure.reproduce.neural_modules.methods import INSTALL, Method
@@ -113,7 +111,7 @@ def run(
 
 
 def _search(cell: Cell, method: Method, data: Prepared) -> dict[str, Any]:
-    optuna = _optuna()
+    optuna = require("optuna", "the search of hyper-parameters", INSTALL)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=SEARCH_SEED))
     study.enqueue_trial({name: where.default for name, where in method.ranges.items()})
@@ -204,33 +202,13 @@ def available(methods: Mapping[str, Method]) -> tuple[list[str], dict[str, str]]
     """
     there, missing = [], {}
     for name, method in methods.items():
-        absent = {p: how for p, how in method.packages.items() if not importable(p)}
+        absent = {p: how for p, how in method.packages.items() if find(p) is None}
         if absent:
             package, how = next(iter(absent.items()))
             missing[method.label] = f"needs {package}: {how}"
         else:
             there.append(name)
     return there, missing
-
-
-def importable(package: str) -> bool:
-    """Tell whether an optional package is there and loads."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            importlib.import_module(package)
-    except (ImportError, OSError):
-        return False
-    return True
-
-
-def _optuna() -> ModuleType:
-    try:
-        return importlib.import_module("optuna")
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"the search of hyper-parameters needs optuna: {INSTALL}"
-        ) from error
 
 
 def finished(found: Found) -> list[tuple[Cell, Mapping[str, Any]]]:

@@ -12,6 +12,7 @@ import torch
 from nervure.baselines import DeepEquilibrium
 from nervure.errors import EngineError
 from nervure.networks import GraphLayer
+from nervure.optional import find
 from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules.codon import (
     COMMON,
@@ -19,7 +20,6 @@ from nervure.reproduce.neural_modules.codon import (
     options_of,
     training_rows,
 )
-from nervure.reproduce.neural_modules.contest import importable
 from nervure.reproduce.neural_modules.figure_4_outcome import (
     BATCHES,
     DEQ,
@@ -67,7 +67,7 @@ def cells(configuration: Configuration, _: Found) -> Sequence[Cell]:
         "warm": 1 if quick else 3, "timed": 1 if quick else 3,
         "threads": torch.get_num_threads(),
     }  # fmt: skip
-    has_peer = importable("torchdeq")
+    has_peer = find("torchdeq") is not None
     methods = [method for method in METHODS if method.name != DEQ or has_peer]
     found = []
     for nodes in _QUICK_SIZES if quick else _SIZES:

@@ -10,11 +10,12 @@ from torch import nn
 
 from nervure.baselines import DeepEquilibrium, LearnedDAG, OptNet, PlainNetwork
 from nervure.networks import NeuralModules
+from nervure.optional import install
 from nervure.reproduce.neural_modules.job import Job
 from nervure.rules import Repulsion
 from nervure.rules.repulsion import Penalty
 
-INSTALL = 'pip install "nervure[reproduce]"'
+INSTALL = install("reproduce")
 # Its metadata asks for NumPy 1; it runs with NumPy 2.
 INSTALL_QPTH = 'pip install "nervure[reproduce]" && pip install --no-deps "qpth>=0.0.18"'
 
