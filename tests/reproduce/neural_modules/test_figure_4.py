@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nervure.errors import EngineError
-from nervure.reproduce.neural_modules import figure_4
+from nervure.reproduce.neural_modules import figure_4, figure_4_outcome
 from nervure.reproduce.neural_modules.figure_4_outcome import DEQ, METHODS, PARALLEL, TIME
 from nervure.reproduce.neural_modules.part import QUICK, Configuration
 
@@ -54,12 +54,14 @@ def test_cells_are_settings_and_each_is_there_once():
     assert all(c["nodes"] % c["module"] == 0 for c in cells if c["kind"] == PARALLEL)
 
 
-def test_without_torchdeq_deq_is_left_out(monkeypatch):
+def test_without_torchdeq_deq_is_left_out_and_named(monkeypatch):
     monkeypatch.setattr(figure_4, "find", lambda _: None)
+    monkeypatch.setattr(figure_4_outcome, "find", lambda _: None)
     methods = {cell.get("method") for cell in figure_4.cells(Configuration(), [])}
     assert DEQ not in methods
     assert {"NMs&NM", "NMs&L2", "NMs"} <= methods
-    assert "torchdeq" in figure_4.PART.needs
+    (left_out,) = figure_4.outcome(Configuration(), []).sentences
+    assert left_out == 'left out: DEQ (needs torchdeq: pip install "nervure[reproduce]")'
 
 
 def test_all_cells_run_and_come_to_something():

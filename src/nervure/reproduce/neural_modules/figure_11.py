@@ -18,7 +18,7 @@ from nervure.reproduce.neural_modules.figure_11_tables import (
     values,
 )
 from nervure.reproduce.neural_modules.job import data_of
-from nervure.reproduce.neural_modules.module_training import errors, train, wiring
+from nervure.reproduce.neural_modules.module_training import errors, grid, train, wiring
 from nervure.reproduce.neural_modules.part import Configuration, Found, Outcome, Part
 from nervure.rules.repulsion import ALPHA
 
@@ -29,23 +29,10 @@ NODES, NODES_QUICK = 300, 100
 EPOCHS = 30
 
 
-def cells(configuration: Configuration, _: Found = ()) -> list[dict[str, Any]]:
+def cells(configuration: Configuration, _: Found = ()) -> list[Cell]:
     """List a network with the penalty and one without for each dataset and seed."""
-    seeds = 1 if configuration.quick else configuration.seeds
-    return [
-        {
-            "part": NAME,
-            "data": data,
-            "seed": seed,
-            "nodes": NODES_QUICK if configuration.quick else NODES,
-            "epochs": min(EPOCHS, configuration.epochs),
-            "alpha": alpha,
-            "degree": DEGREE,
-        }
-        for data in configuration.datasets
-        for seed in range(seeds)
-        for alpha in ALPHAS
-    ]
+    nodes = NODES_QUICK if configuration.quick else NODES
+    return grid(NAME, configuration, nodes=nodes, epochs=EPOCHS, degrees=(DEGREE,), alphas=ALPHAS)
 
 
 def run(cell: Cell) -> dict[str, Any]:

@@ -33,7 +33,6 @@ from nervure.reproduce.neural_modules.independent_modules import (
     seconds_by_threads,
     step_of,
 )
-from nervure.reproduce.neural_modules.methods import INSTALL
 from nervure.reproduce.neural_modules.part import Configuration, Found, Part
 from nervure.topology import Topology
 from nervure.training.loop import Training
@@ -151,5 +150,4 @@ PART = Part(
     run=run,
     outcome=outcome,
     timed=True,
-    needs={"torchdeq": INSTALL},
 )

@@ -13,7 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
+from nervure.optional import find
 from nervure.report.style import FAINT, INK, NEGATIVE, POSITIVE, legend, title
+from nervure.reproduce.neural_modules.methods import INSTALL
 from nervure.reproduce.neural_modules.part import (
     Configuration,
     Found,
@@ -79,6 +81,8 @@ def outcome(_: Configuration, found: Found) -> Outcome:
     if parallel:
         tables.append(_parallel_table(parallel))
         sentences += _about_threads(parallel)
+    if find("torchdeq") is None:
+        sentences.append(f"left out: DEQ (needs torchdeq: {INSTALL})")
     values = {
         "time": [
             {"method": method, "nodes": nodes, "results": results}

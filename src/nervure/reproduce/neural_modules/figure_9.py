@@ -19,7 +19,7 @@ from nervure.reproduce.neural_modules.figure_9_tables import (
     values,
 )
 from nervure.reproduce.neural_modules.job import data_of
-from nervure.reproduce.neural_modules.module_training import errors, train, wiring
+from nervure.reproduce.neural_modules.module_training import errors, grid, train, wiring
 from nervure.reproduce.neural_modules.part import Configuration, Found, Outcome, Part
 
 NAME = "figure-9"
@@ -29,24 +29,10 @@ NODES, NODES_QUICK = 300, 100
 EPOCHS = 12
 
 
-def cells(configuration: Configuration, _: Found = ()) -> list[dict[str, Any]]:
-    """List the grid; cells of one split follow each other, as their data are then loaded once."""
-    seeds = 1 if configuration.quick else configuration.seeds
-    return [
-        {
-            "part": NAME,
-            "data": data,
-            "seed": seed,
-            "nodes": NODES_QUICK if configuration.quick else NODES,
-            "epochs": min(EPOCHS, configuration.epochs),
-            "alpha": alpha,
-            "degree": degree,
-        }
-        for data in configuration.datasets
-        for seed in range(seeds)
-        for degree in DEGREES
-        for alpha in ALPHAS
-    ]
+def cells(configuration: Configuration, _: Found = ()) -> list[Cell]:
+    """List the grid."""
+    nodes = NODES_QUICK if configuration.quick else NODES
+    return grid(NAME, configuration, nodes=nodes, epochs=EPOCHS, degrees=DEGREES, alphas=ALPHAS)
 
 
 def run(cell: Cell) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,38 @@ from nervure.networks import NeuralModules
 from nervure.reproduce.completed import completed
 from nervure.reproduce.ledger import Cell
 from nervure.reproduce.neural_modules.job import data_of
+from nervure.reproduce.neural_modules.part import Configuration
 from nervure.rules import Repulsion
 from nervure.topology import Topology
 from nervure.training import Fitted, TrainingOptions, evaluate, fit
+
+
+def grid(
+    part: str,
+    configuration: Configuration,
+    *,
+    nodes: int,
+    epochs: int,
+    degrees: Sequence[float],
+    alphas: Sequence[float],
+) -> list[Cell]:
+    """List trainings; those of one split follow each other, as their data are then loaded once."""
+    seeds = 1 if configuration.quick else configuration.seeds
+    return [
+        {
+            "part": part,
+            "data": data,
+            "seed": seed,
+            "nodes": nodes,
+            "epochs": min(epochs, configuration.epochs),
+            "alpha": alpha,
+            "degree": degree,
+        }
+        for data in configuration.datasets
+        for seed in range(seeds)
+        for degree in degrees
+        for alpha in alphas
+    ]
 
 
 def train(cell: Cell) -> tuple[NeuralModules, Fitted] | EngineError:

@@ -118,8 +118,6 @@ class Part:
         Of the cells of this configuration that have been run.
     timed : bool
         Whether cells are timings, which run one at a time with all threads.
-    needs : mapping of str to str
-        Optional packages without which some rows are left out, and the command that installs each.
     """
 
     name: str
@@ -128,7 +126,6 @@ class Part:
     run: Callable[[Cell], dict[str, Any]]
     outcome: Callable[[Configuration, Found], Outcome]
     timed: bool = False
-    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 def spread(values: Sequence[float], digits: int = 2, scale: float = 1.0) -> str:
