@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 SOURCES := CMakeLists.txt $(wildcard csrc/*)
 
-.PHONY: demo test test-slow lint sanitize bench docs site clean
+.PHONY: demo test test-slow lint sanitize bench docs site wheel clean
 
 demo: $(STAMP)
 	$(BIN)/nervure train neural-modules
@@ -45,6 +45,11 @@ docs: $(STAMP)
 site: $(STAMP)
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/site
 	@echo "open build/site/index.html"
+
+# A wheel for this machine's Python and system, in dist.
+wheel: $(STAMP)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@echo "python -m pip install dist/*.whl"
 
 # Installed in place: the Python files are used from src, the extension is built anew when the C++
 # sources change. torch comes first and alone, so that nothing else decides its version.

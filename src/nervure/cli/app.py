@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from nervure.cli import (
     bench,
@@ -22,8 +23,22 @@ from nervure.cli import (
 )
 from nervure.errors import NervureError
 
+# As they are needed: first what makes a network, then what is done with one.
+_ORDER = (
+    "train", "sweep", "compare", "inspect", "modules", "predict", "export", "data", "reproduce",
+    "bench",
+)  # fmt: skip
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: object) -> list[str]:
+        del ctx
+        return sorted(self.commands, key=_ORDER.index)
+
+
 app = typer.Typer(
     name="nervure",
+    cls=_InOrder,
     help="Train neural networks that learn their own wiring.",
     no_args_is_help=True,
     add_completion=True,
