@@ -55,6 +55,16 @@ def test_what_differs_and_what_came_of_it(folders):
         assert facts.status == "finished"
 
 
+def test_a_setting_of_one_method_is_shown_where_its_runs_differ(tmp_path):
+    shared = {"dataset": "digits", "task": "classification"}
+    own = [{"alpha": 0.1, "keep": 9}, {"alpha": 0.2, "keep": 9}, {"zeta": 0.3}]
+    folders = [tmp_path / name for name in "abc"]
+    for folder, settings in zip(folders, own, strict=True):
+        unfinished(folder, config=shared | settings).close()
+    (group,) = compare_runs(folders).groups
+    assert [run.settings for run in group] == [{"alpha": 0.1}, {"alpha": 0.2}, {"alpha": "-"}]
+
+
 def test_runs_that_have_not_finished(folders, tmp_path):
     running = unfinished(tmp_path / "running")
     unfinished(tmp_path / "cut").fail("Ctrl-C", interrupted=True)
@@ -145,7 +155,7 @@ def test_the_page_needs_nothing_but_itself(folders, tmp_path):
 
 def test_no_two_of_sixty_lines_look_alike():
     epochs = [{"epoch": e, "validation_error": 0.1 / e, "edges": 5} for e in (1, 2)]
-    runs = tuple(ComparedRun(f"run {i}", epochs, {"status": "finished"}) for i in range(60))
+    runs = tuple(ComparedRun(f"run {i}", epochs, {"status": "finished"}, {}) for i in range(60))
     left, right = comparison_curves(ComparedGroup("x", False, runs)).axes
     looks = {(str(w.get_linestyle()), w.get_marker(), str(w._dash_pattern)) for w in left.lines}
     colours = {(line.get_color(), look_of(line)) for line in left.lines}

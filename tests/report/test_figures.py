@@ -141,12 +141,12 @@ EPOCHS = [
 
 def test_curves_show_both_networks_in_percent():
     figure = training_curves(EPOCHS, baseline=EPOCHS[:3])
-    own, plain = figure.axes[1].get_lines()
+    own, plain, _ring = figure.axes[1].get_lines()
     assert own.get_ydata().tolist() == pytest.approx([50, 25, 50 / 3, 12.5, 10])
     assert len(plain.get_xdata()) == 3
     assert own.get_linestyle() != plain.get_linestyle()
     assert own.get_marker() != plain.get_marker()
-    assert "best: 10 % in epoch 5" in texts(figure)
+    assert figure.axes[1].get_title(loc="right") == "best: 10 % in epoch 5"
 
 
 def test_regression_is_in_units_of_the_target():

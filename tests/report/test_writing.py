@@ -204,6 +204,17 @@ def test_odd_wirings_of_one_epoch(tmp_path, topology):
     assert "Edges kept" in text
 
 
+def test_epochs_of_regression_are_shown_in_units_of_the_target(tmp_path):
+    config = {"task": "regression", "target_std": 40.0}
+    with Run.create(tmp_path, config=config) as run:
+        run.record_epoch(1, {"train_loss": 1.0, "validation_rmse": 0.75})
+        baseline = [{"epoch": 1, "train_loss": 1.0, "validation_rmse": 0.5}]
+        run.finish({"baseline_epochs": baseline})
+        text = " ".join(report(run)[1].text)
+    assert "Best validation RMSE 30" in text
+    assert "training loss validation RMSE 1 1 30" in text
+
+
 def test_regression(tmp_path):
     with Run.create(tmp_path, config={"task": "regression"}) as run:
         run.record_epoch(1, {"train_loss": 1.0, "validation_rmse": 0.75})

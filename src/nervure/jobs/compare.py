@@ -175,17 +175,16 @@ def _parameters(run: Run) -> int | None:
 def _with_settings(group: list[tuple[RunFacts, dict[str, Any]]]) -> tuple[RunFacts, ...]:
     """Add the settings in which the runs differ."""
     configs = [config for _, config in group]
-    # What one method alone has says nothing about the runs of another.
     keys = [
         key
-        for key in configs[0]
-        if not key.startswith("baseline")
-        and key not in _NOT_SETTINGS
-        and all(key in config for config in configs)
+        for key in dict.fromkeys(key for config in configs for key in config)
+        if not key.startswith("baseline") and key not in _NOT_SETTINGS
     ]
-    other = [key for key in keys if any(c[key] != configs[0][key] for c in configs)]
+    # What one method alone has says something of its own runs, nothing of those of another.
+    having = {key: [c[key] for c in configs if key in c] for key in keys}
+    other = [key for key in keys if any(value != having[key][0] for value in having[key])]
     return tuple(
-        RunFacts(**{**vars(facts), "settings": {key: config[key] for key in other}})
+        RunFacts(**{**vars(facts), "settings": {key: config.get(key, "-") for key in other}})
         for facts, config in group
     )
 
@@ -202,8 +201,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 def _compared(group: Sequence[RunFacts]) -> ComparedGroup:
     runs = tuple(
-        ComparedRun(r.name, r.epochs, {**shown_settings(r), **shown_facts(r)}, r.scale)
-        for r in group
+        ComparedRun(r.name, r.epochs, shown_facts(r), shown_settings(r), r.scale) for r in group
     )
     return ComparedGroup(heading_of(group), group[0].task == "regression", runs)
 

@@ -46,6 +46,8 @@ class ComparedRun:
         Its metrics, as `Run.epochs` gives them.
     facts : mapping of str to str
         What the table says of it, by headings; all runs have the same.
+    settings : mapping of str to str
+        Those in which the runs differ; all runs have the same.
     scale : float
         By which errors of epochs are multiplied: 100 for percent, the standard deviation of the
         target for RMSE.
@@ -54,6 +56,7 @@ class ComparedRun:
     name: str
     epochs: Sequence[Mapping[str, Any]]
     facts: Mapping[str, str]
+    settings: Mapping[str, str]
     scale: float = 100.0
 
 
@@ -128,22 +131,29 @@ def comparison_page(groups: Sequence[ComparedGroup], notes: Sequence[str] = ()) 
             f"validation error and edges over epochs of {len(group.runs)} runs",
             "Numbers at the ends of the lines are those of the table.",
         )
-        body.append(section(f"group{i}", group.heading, curves, _table(group)))
+        body.append(section(f"group{i}", group.heading, curves, *_tables(group)))
     return page(f"Comparison of {escape(count)}", "\n".join(body))
 
 
-def _table(group: ComparedGroup) -> str:
-    headings = list(group.runs[0].facts)
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in ("", "run", *headings))
+def _tables(group: ComparedGroup) -> list[str]:
+    tables = [_table("Results", group.runs, [run.facts for run in group.runs])]
+    if group.runs[0].settings:
+        settings = [run.settings for run in group.runs]
+        tables.append(_table("Settings that differ", group.runs, settings))
+    return tables
+
+
+def _table(caption: str, runs: Sequence[ComparedRun], values: Sequence[Mapping[str, str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in ("", "run", *values[0]))
     lines = "".join(
         f"<tr><td>{i + 1}</td><td>{escape(run.name)}</td>"
-        + "".join(f"<td>{escape(run.facts[heading])}</td>" for heading in headings)
+        + "".join(f"<td>{escape(text)}</td>" for text in row.values())
         + "</tr>"
-        for i, run in enumerate(group.runs)
+        for i, (run, row) in enumerate(zip(runs, values, strict=True))
     )
     return (
-        f'<div class="wide"><table class="numbers"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
+        f'<div class="wide"><table class="numbers whole"><caption>{caption}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
 
 
@@ -168,7 +178,7 @@ def _upright(ax: Axes) -> None:
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > _FAR * values.min():
         ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     else:
         ax.set_ylim(0, 1.06 * float(values.max(initial=0)) or 1)
 

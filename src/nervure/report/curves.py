@@ -245,13 +245,10 @@ def _mark_best(ax: Axes, epochs: Epochs, key: str, factor: float) -> None:
         return
     best = int(np.nanargmin(values))
     number = _numbers(epochs)[best]
-    share = best / len(values)
-    align = "left" if share < 0.25 else "right" if share > 0.75 else "center"
+    ax.plot(number, values[best], "o", markersize=10, markerfacecolor="none", markeredgecolor=INK)
     text = f"best: {values[best]:.3g}{' %' if factor == 100 else ''} in epoch {number}"
-    # Below the line, unless that is where the axis is.
-    away = 9 if values[best] < 0.12 * np.nanmax(values) else -15
-    ax.annotate(text, (number, values[best]), (0, away), textcoords="offset points", fontsize=9,
-                ha=align, color=INK)  # fmt: skip
+    # Above the panel, where no line can run through it.
+    ax.set_title(text, loc="right", fontsize=9, color=INK)
 
 
 def _say(ax: Axes, text: str) -> None:

@@ -47,6 +47,7 @@ th, td { text-align: left; padding: .22rem .9rem .22rem 0; border-bottom: 1px so
 table.facts th { font-weight: 400; color: var(--faint); width: 14rem; }
 table.numbers th, table.numbers td { text-align: right; overflow-wrap: normal;
   font-variant-numeric: tabular-nums; }
+table.whole td { white-space: nowrap; }
 .wide { overflow-x: auto; margin-top: .8rem; }
 summary { cursor: pointer; margin-top: 1rem; }
 """

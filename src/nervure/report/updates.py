@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
 from nervure.report.style import FAINT, INK, NEGATIVE, POSITIVE, legend, new_figure, title
+from nervure.report.words import plural
 
 
 class Update(NamedTuple):
@@ -112,7 +113,7 @@ def pair_densities(
             if counts.sum():
                 at, density = _density(counts)
                 ax.plot(at, density, style, color=colour, linewidth=1.6,
-                        label=f"{label}, {int(counts.sum()):,} pairs")  # fmt: skip
+                        label=f"{label}, {plural(int(counts.sum()), 'pair')}")  # fmt: skip
                 empty = False
         title(ax, what)
         ax.set_xlabel("share of samples")
@@ -126,7 +127,7 @@ def pair_densities(
         if empty:
             ax.text(0.5, 0.5, "no such pairs", transform=ax.transAxes, ha="center", color=INK)
         else:
-            legend(ax, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+            legend(ax, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,8 @@ def _gather(run: Run, model: nn.Module | None) -> Material:
         status=run.status,
         reason=run.reason,
         started=run.started,
-        result=run.result or {},
-        epochs=_with_counts(run),
+        result=_result(run),
+        epochs=_in_units(run.config, _with_counts(run)),
         snapshots=snapshots,
         topology=wiring.topology,
         weights=wiring.weights,
@@ -117,6 +118,27 @@ def _gather(run: Run, model: nn.Module | None) -> Material:
 
 def _listed(value: object) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value] if value else []
+
+
+def _result(run: Run) -> dict[str, Any]:
+    result = dict(run.result or {})
+    baseline = result.get("baseline_epochs")
+    if isinstance(baseline, list):
+        rows = [row for row in baseline if isinstance(row, dict)]
+        result["baseline_epochs"] = _in_units(run.config, rows)
+    return result
+
+
+def _in_units(config: Mapping[str, Any], epochs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Epochs with RMSE in units of the target; recorded it is in its standard deviations."""
+    unit = config.get("target_std", 1.0)
+    if not isinstance(unit, int | float):
+        return epochs
+    key = "validation_rmse"
+    return [
+        {**row, key: unit * row[key]} if isinstance(row.get(key), int | float) else row
+        for row in epochs
+    ]
 
 
 def _with_counts(run: Run) -> list[dict[str, Any]]:
