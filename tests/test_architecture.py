@@ -48,7 +48,7 @@ ALLOWED = {
     },
     "cli": {
         "errors", "textual", "benchmarks", "data", "engine", "export", "jobs", "modules",
-        "reproduce", "rules", "training",
+        "report", "reproduce", "rules", "training",
     },
 }  # fmt: skip
 WITHOUT_TORCH = ("topology", "measures", "data", "errors", "textual", "folders", "optional")

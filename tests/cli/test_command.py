@@ -124,6 +124,12 @@ def test_csv_train_predict_inspect(table, tmp_path):
     assert facts["edges"] == 40
     assert facts["status"] == "finished"
     assert "module" in call("inspect", run).stdout
+    # As after a kill between the last record and the report.
+    report = run / "report.html"
+    before = report.read_text()
+    report.unlink()
+    assert json.loads(call("report", run, "--json").stdout) == {"report": str(report)}
+    assert report.read_text() == before
 
 
 def test_regression_on_a_csv(table, tmp_path):
@@ -203,7 +209,7 @@ def test_help_is_shown_where_something_is_missing(arguments):
 
 
 @pytest.mark.parametrize(
-    "name", ["train neural-modules", "predict", "inspect", "data list", "bench"]
+    "name", ["train neural-modules", "predict", "inspect", "report", "data list", "bench"]
 )
 def test_every_command_has_help(name):
     result = call(*name.split(), "--help")

@@ -17,6 +17,7 @@ from nervure.cli import (
     inspect,
     modules,
     predict,
+    report,
     reproduce,
     sweep,
     train,
@@ -25,8 +26,8 @@ from nervure.errors import NervureError
 
 # As they are needed: first what makes a network, then what is done with one.
 _ORDER = (
-    "train", "sweep", "compare", "inspect", "modules", "predict", "export", "data", "reproduce",
-    "bench",
+    "train", "sweep", "compare", "inspect", "report", "modules", "predict", "export", "data",
+    "reproduce", "bench",
 )  # fmt: skip
 
 
@@ -53,6 +54,7 @@ app.command("predict")(predict.predict)
 app.command("export", help=export.HELP)(export.export)
 app.command("inspect")(inspect.inspect)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("modules", help=modules.HELP)(modules.modules)
 app.command("bench", help=bench.HELP)(bench.bench)
 
