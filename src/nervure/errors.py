@@ -101,5 +101,9 @@ class StoppedError(NervureError):
     """A training that was stopped on purpose, such as one that is not worth going on with."""
 
 
+class DistributedError(NervureError, RuntimeError):
+    """Processes that train together are out of step, differ, or have lost one another."""
+
+
 class MissingDependencyError(NervureError, ImportError):
     """An optional dependency is missing; the message holds the install command."""

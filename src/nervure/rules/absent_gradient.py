@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nervure.networks import GraphLayer
 from nervure.networks.probing import values_and_deltas
+from nervure.rules.total import Total, of_one, share_of_rows
 
 # Cells of the dense gradient that are in memory at once.
 _CELLS = 1 << 22
@@ -31,6 +32,11 @@ class AbsentGradient:
     real : ndarray of int64, shape (motifs,), optional
         Nodes of each motif that do not only fill it up; the rest have no gradient.
 
+    Attributes
+    ----------
+    total : callable
+        Sums over all processes that train together, each of which watches passes of its own.
+
     Notes
     -----
     One more sweep and adjoint per watched pass.
@@ -44,6 +50,7 @@ class AbsentGradient:
         real: NDArray[np.int64] | None = None,
     ) -> None:
         self.layer = layer
+        self.total: Total = of_one
         self._real = np.full(layer.topology.num_nodes, layer.block) if real is None else real
         self._due = due
         self._passes: list[tuple[Tensor, Tensor]] = []  # drive, gradient of the output
@@ -79,7 +86,7 @@ class AbsentGradient:
         drive = inputs[0].detach().reshape(-1, inputs[0].shape[-1])
 
         def keep(gradient: Tensor) -> None:
-            self._passes.append((drive, gradient.detach().reshape(len(drive), -1)))
+            self._passes.append((drive, gradient.detach().reshape(-1, gradient.shape[-1])))
 
         output.register_hook(keep)
 
@@ -90,7 +97,11 @@ class AbsentGradient:
         parts = [values_and_deltas(self.layer, *one) for one in self._passes]
         self._passes = []
         self._values = torch.cat([values for values, _ in parts])
-        self._deltas = torch.cat([deltas for _, deltas in parts])
+        # Each process has the gradient of a mean over its own rows.
+        shares = [share_of_rows(len(values), self.total) for values, _ in parts]
+        self._deltas = torch.cat(
+            [share * deltas for share, (_, deltas) in zip(shares, parts, strict=True)]
+        )
 
     def scores(self, sources: range, targets: range) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Give |gradient| of all pairs of motifs from one layer to another, row by row.
@@ -116,7 +127,7 @@ class AbsentGradient:
         rows = max(1, _CELLS // (len(sources) * m * m))
         for first in range(targets.start, targets.stop, rows):
             last = min(first + rows, targets.stop)
-            dense = self._deltas[:, first * m : last * m].T @ values
+            dense = self.total(self._deltas[:, first * m : last * m].T @ values)
             blocks = dense.view(last - first, m, len(sources), m)
             tied = min(max(self.layer.tied - first, 0), last - first)
             cells = torch.cat([blocks[:tied].sum((1, 3)).abs(), blocks[tied:].abs_().sum((1, 3))])

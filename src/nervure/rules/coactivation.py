@@ -15,6 +15,7 @@ from nervure.errors import EngineError
 from nervure.networks import FreeNet, GraphLayer
 from nervure.rules.coactivation_statistics import CoActivationStatistics, joined_pairs
 from nervure.rules.rule import Rewiring
+from nervure.rules.total import Total, of_one
 from nervure.rules.trained_layer import trains
 from nervure.topology import Topology
 
@@ -160,6 +161,7 @@ class CoActivation:
         self.data = data
         self.statistics = CoActivationStatistics(topology.num_nodes)
         self._network: nn.Module = network
+        self._total: Total = of_one
         self._on_update = on_update
         self._optimizer = optimizer
         self._steps = 0
@@ -176,6 +178,10 @@ class CoActivation:
         """Stop watching the network's forward passes."""
         if self._hook is not None:
             self._hook.remove()
+
+    def share_statistics(self, total: Total) -> None:
+        """Take statistics over the samples of all processes that train together."""
+        self._total = total
 
     def step(self) -> Rewiring:
         """Count an optimizer step, and update the wiring if it is time."""
@@ -205,6 +211,7 @@ class CoActivation:
         layer = self.layer
         if self.data is not None:
             self._observe(self.data)
+        self.statistics.sum_(self._total)
         before = layer.topology
         after = evolved(before, self.statistics, self.epsilon).after
         self._done = True

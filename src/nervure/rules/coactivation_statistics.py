@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nervure.errors import EngineError
+from nervure.rules.total import Total
 from nervure.topology import Topology
 
 
@@ -59,6 +60,11 @@ class CoActivationStatistics:
             active = (part > 0).float()
             self._both += (active.T @ active).cpu()
             self.samples += len(part)
+
+    def sum_(self, total: Total) -> None:
+        """Make the counts those of all processes, each of which has some of the samples."""
+        self._both = total(self._both)
+        self.samples = int(total(torch.tensor(self.samples)))
 
     @property
     def ncam(self) -> Tensor:

@@ -15,6 +15,7 @@ from nervure.rules.halving import HalvingSearch
 from nervure.rules.hidden_units import HiddenUnits
 from nervure.rules.percentile import percentile_with_zeros
 from nervure.rules.rule import Rewiring
+from nervure.rules.total import Total, of_one, share_of_rows
 from nervure.rules.trained_layer import core_of, trains
 from nervure.rules.unit_sensitivity import unit_sensitivity
 
@@ -100,6 +101,7 @@ class IterativePruning:
         self._network = network
         self._optimizer = optimizer
         self._measure = measure
+        self._total: Total = of_one
         self._start = layer.topology
         self.search = HalvingSearch(step, 1 / max(1, self._count()))
         self.done = False
@@ -117,6 +119,10 @@ class IterativePruning:
         """Prune the weakest, so that a share of the start is gone."""
         raise NotImplementedError
 
+    def share_statistics(self, total: Total) -> None:
+        """Judge by the mean merit of all processes that train together, so that they agree."""
+        self._total = total
+
     def step(self) -> Rewiring:
         """Count an optimizer step; at the end of a round judge it, and prune for the next."""
         before = self.layer.topology
@@ -132,7 +138,8 @@ class IterativePruning:
         return Rewiring(before, self.layer.topology)
 
     def _check(self) -> None:
-        merit = float(self._measure())
+        merits = self._total(torch.tensor([float(self._measure()), 1.0], dtype=torch.float64))
+        merit = float(merits[0] / merits[1])
         # A merit that is no number is worse than any.
         if self._best is None or merit > self._best[0]:
             self._best = merit, _copied(self._network)
@@ -322,7 +329,9 @@ class UnitPruning(IterativePruning):
 
     def _prune(self, share: float) -> None:
         hidden, topology = self._hidden, self.layer.topology
-        scores = unit_sensitivity(self._network, self._data, self._loss)[hidden.nodes]
+        own = unit_sensitivity(self._network, self._data, self._loss)
+        own *= share_of_rows(len(self._data), self._total)
+        scores = self._total(torch.from_numpy(own)).numpy()[hidden.nodes]
         scores[~hidden.used] = 0
         weakest = hidden.nodes[scores <= np.percentile(scores, 100 * share)]
         gone = np.zeros(topology.num_nodes, dtype=np.bool_)

@@ -60,6 +60,9 @@ class Rule(Protocol):
     ``optimizer.step()``::
 
         loss.backward(); optimizer.step(); rule.step(); optimizer.zero_grad()
+
+    A rule that gathers statistics over samples has a method ``share_statistics(total)`` too, by
+    which several processes make it one (see `nervure.training.DistributedRule`).
     """
 
     def step(self) -> Rewiring:

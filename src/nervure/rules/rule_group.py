@@ -7,6 +7,7 @@ from typing import Any
 
 from nervure.errors import EngineError
 from nervure.rules.rule import Rewiring, Rule
+from nervure.rules.total import Total
 from nervure.topology import Topology
 
 
@@ -69,6 +70,13 @@ class RuleGroup:
         steps = [rule.step() for rule in self.rules]
         before = self._union(tuple(step.before for step in steps))
         return Rewiring(before, self._union(tuple(step.after for step in steps)))
+
+    def share_statistics(self, total: Total) -> None:
+        """Sum statistics over all processes that train together, in every rule that has some."""
+        for rule in self.rules:
+            share = getattr(rule, "share_statistics", None)
+            if share is not None:
+                share(total)
 
     def detach(self) -> None:
         """Detach every rule that holds on to an optimizer or to passes."""

@@ -18,6 +18,7 @@ from nervure.networks.sparse_mlp import Init
 from nervure.rules.absent_gradient import AbsentGradient, as_array
 from nervure.rules.parts import DROPS, Budget, Drop, DropName, Growth, Schedule
 from nervure.rules.rule import Rewiring
+from nervure.rules.total import Total
 from nervure.rules.trained_layer import core_of, trains
 from nervure.topology import FreeCells, Topology, is_layered, shared_densities
 
@@ -217,6 +218,11 @@ class SparseTraining:
         """Stop watching the network's passes (growth by gradient does)."""
         if self._absent is not None:
             self._absent.detach()
+
+    def share_statistics(self, total: Total) -> None:
+        """Take the gradient of absent edges over the rows of all processes that train together."""
+        if self._absent is not None:
+            self._absent.total = total
 
     def step(self) -> Rewiring:
         """Count an optimizer step, and update the wiring if it is time."""

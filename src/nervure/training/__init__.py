@@ -2,6 +2,7 @@
 
 from nervure.training.augmentation import FlipAndCrop
 from nervure.training.checkpoint import Checkpoint
+from nervure.training.distributed import DistributedNetwork, DistributedRule
 from nervure.training.evaluation import Evaluation, evaluate, predict_values
 from nervure.training.evolve import Evolved, evolve_until_fixed
 from nervure.training.fit import carry_on, fit
@@ -22,6 +23,8 @@ from nervure.training.thresholds import (
 __all__ = [
     "THRESHOLDS",
     "Checkpoint",
+    "DistributedNetwork",
+    "DistributedRule",
     "Evaluation",
     "Evolved",
     "Fitted",
