@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import nervure
-from nervure.networks import replace_linear_
+from nervure import replace_linear_
 from nervure.rules import Repulsion
 
 epochs = 1 if "--quick" in sys.argv else 10

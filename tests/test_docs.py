@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 
 
-@pytest.mark.parametrize("name", ["index.md", "concepts.md", "own-rule.md"])
+@pytest.mark.parametrize("name", ["index.md", "concepts.md", "own-rule.md", "pytorch.md"])
 def test_the_code_of_a_page_runs(name, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(), re.DOTALL)

@@ -12,7 +12,16 @@ from nervure.estimators import (
     SparseMLPRegressor,
 )
 from nervure.modules import ModuleStatistics, module_statistics
-from nervure.networks import FreeNet, GraphLayer, NeuralModules, SparseMLP
+from nervure.networks import (
+    BlockDAG,
+    FreeNet,
+    GraphLayer,
+    GraphLinear,
+    NeuralModules,
+    SparseMLP,
+    replace_linear,
+    replace_linear_,
+)
 from nervure.topology import Topology
 from nervure.training import TrainingOptions, fit
 from nervure.training.model_file import load_model, save_model
@@ -20,10 +29,12 @@ from nervure.training.model_file import load_model, save_model
 __version__ = "0.1.0"
 
 __all__ = [
+    "BlockDAG",
     "FreeNet",
     "FreeNetClassifier",
     "FreeNetRegressor",
     "GraphLayer",
+    "GraphLinear",
     "ModuleStatistics",
     "NeuralModules",
     "NeuralModulesClassifier",
@@ -44,6 +55,8 @@ __all__ = [
     "module_statistics",
     "modules",
     "networks",
+    "replace_linear",
+    "replace_linear_",
     "rules",
     "save_model",
     "topology",

@@ -50,7 +50,7 @@ def test_opcheck_adjoint(backend, dense):
         torch.ops.nervure.adjoint.default,
         (
             torch.randn_like(output), arguments[1].detach(), state, slope, converged,
-            case.plan.packed, case.plan.num_inputs, backend, 1e-10, 200, 0.01, True,
+            case.plan.packed, 12, case.plan.num_inputs, backend, 1e-10, 200, 0.01, True,
         ),
         test_utils=("test_schema", "test_faketensor", "test_aot_dispatch_dynamic"),
     )  # fmt: skip
@@ -86,7 +86,7 @@ def test_damaged_plans_never_reach_memory(damage):
         output, state, slope, converged, _ = ops.sweep(
             case.drive, case.weight, case.bias, packed, 9, 5, plan.keeps_slope, *options
         )
-        ops.adjoint(output, case.weight, state, slope, converged, packed, 4, *options)
+        ops.adjoint(output, case.weight, state, slope, converged, packed, 9, 4, *options)
     except EngineError:
         return
     # What is accepted is another graph with every index in range.

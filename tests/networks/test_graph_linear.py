@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+import nervure
 from nervure import NeuralModules, Topology
 from nervure.errors import EngineError
 from nervure.networks import GraphLinear, replace_linear_
-from nervure.rules import Repulsion
+from nervure.rules import Repulsion, RuleGroup
 
 
 def rewired(**options):
@@ -186,3 +187,91 @@ def test_layers_that_others_read_are_refused():
         replace_linear_(model, ["layer.linear1"])
     with pytest.raises(EngineError, match="NonDynamicallyQuantizableLinear"):
         replace_linear_(model, ["attention.out_proj"])
+
+
+def test_a_copy_is_changed_and_the_model_stays():
+    model = Small()
+    before = dict(model.named_modules())
+    changed = nervure.replace_linear(model, ["trunk.0", "head"], nodes=10, seed=4)
+    assert dict(model.named_modules()) == before
+    twin = copy.deepcopy(model)
+    made = nervure.replace_linear_(twin, ["trunk.0", "head"], nodes=10, seed=4)
+    assert twin.head is made["head"]
+    x = torch.randn(6, 5)
+    assert torch.equal(changed(x), twin(x))
+    assert changed.get_submodule("trunk.0") is changed.trunk[0]
+    assert isinstance(changed.trunk[0], nervure.GraphLinear)
+
+
+class Residual(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x):
+        return torch.relu(x + self.second(torch.relu(self.first(x))))
+
+
+def resnet():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), Residual(8), Residual(8), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), nn.Linear(8, 4),
+    )  # fmt: skip
+
+
+class EncoderLayer(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, 2, batch_first=True)
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+        self.linear1, self.linear2 = nn.Linear(width, 16), nn.Linear(16, width)
+
+    def forward(self, x):
+        y = self.norms[0](x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        return x + self.linear2(torch.relu(self.linear1(self.norms[1](x))))
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(EncoderLayer(8), EncoderLayer(8))
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self.head(self.layers(x).mean(1))
+
+
+MODELS = {
+    "ResNet": (resnet, ["5"], (12, 3, 8, 8)),
+    "Transformer": (Encoder, ["layers.0.linear1", "layers.1.linear2"], (12, 5, 8)),
+}
+
+
+@pytest.mark.parametrize(("make", "names", "shape"), MODELS.values(), ids=MODELS)
+def test_a_model_with_graphs_in_it_trains_is_rewired_saved_and_compiled(make, names, shape):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nervure.replace_linear(make(), names, nodes=12, contraction=0.9, seed=0)
+        x, y = torch.randn(shape), torch.randint(4, shape[:1])
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    graphs = [model.get_submodule(name) for name in names]
+    rule = RuleGroup(Repulsion(graph, optimizer, keep=40) for graph in graphs)
+    losses = []
+    for _ in range(15):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        rule.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+    assert [graph.topology.num_edges for graph in graphs] == [40] * len(graphs)
+    loaded = nervure.replace_linear(make(), names, nodes=12, contraction=0.9)
+    loaded.load_state_dict(model.state_dict())
+    model.eval()
+    loaded.eval()
+    assert torch.equal(loaded(x), model(x))
+    run = torch.compile(model, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(run(x), model(x), rtol=1e-4, atol=1e-5)

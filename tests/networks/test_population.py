@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import mse_loss
 
 from nervure import GraphLayer, Topology
-from nervure.errors import EngineError
+from nervure.errors import EngineError, TopologyError
 from nervure.networks import Population
 from nervure.rules import SET, MagnitudePruning
 
@@ -163,3 +163,48 @@ def test_inputs_that_do_not_fit_are_named():
     population = Population([layered([3, 4, 2], 0), layered([5, 4, 2], 0)])
     with pytest.raises(EngineError, match="expected 3, 5 inputs of the 2 members, got 3"):
         population(torch.zeros(2, 3, dtype=torch.float64))
+
+
+def test_members_go_along_to_another_precision_and_train_there():
+    members = [layered([4, width, 2], width) for width in (3, 8)]
+    population = Population(members).float()
+    assert {member.weight.dtype for member in members} == {torch.float32}
+    x, y = (part.float() for part in batch(4, 2))
+    before = [out.detach() for out in population(x)]
+    for member in members:
+        with torch.no_grad():
+            member.weight.mul_(2.0)
+    population.take_in()
+    after = population(x)
+    for member, out, old in zip(members, after, before, strict=True):
+        assert out.dtype == torch.float32
+        torch.testing.assert_close(out, member(x))
+        assert not torch.allclose(out, old)
+    sum(mse_loss(out, y) for out in after).backward()
+    population.hand_out()
+    assert members[0].weight.grad.dtype == torch.float32
+
+
+def test_a_loaded_state_reaches_the_members():
+    saved = Population([layered([4, width, 2], width) for width in (3, 8)])
+    # The same sizes, other edges and weights.
+    population = Population([layered([4, width, 2], width + 50) for width in (3, 8)])
+    assert population.members[0].topology != saved.members[0].topology
+    population.load_state_dict(saved.state_dict())
+    x, _ = batch(4, 2)
+    for _ in range(2):
+        for member, one, out in zip(population.members, saved.members, population(x), strict=True):
+            assert member.topology == one.topology
+            torch.testing.assert_close(out, one(x), rtol=0, atol=0)
+            torch.testing.assert_close(member(x), out)
+        population.take_in()
+    with torch.no_grad():
+        population.members[1].weight.zero_()
+    assert not torch.allclose(population(x)[1], saved(x)[1])
+
+
+def test_a_state_of_other_members_is_refused():
+    saved = Population([layered([4, width, 2], width) for width in (8, 3)])
+    population = Population([layered([4, width, 2], width) for width in (3, 8)])
+    with pytest.raises(TopologyError, match="source"):
+        population.load_state_dict(saved.state_dict())

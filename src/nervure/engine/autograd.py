@@ -28,16 +28,6 @@ class Run:
     solution: Solution | None = None
 
 
-def is_eager(drive: Tensor) -> bool:
-    """Whether this call may go past the operators."""
-    return (
-        type(drive) is Tensor
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
-        and torch._C._len_torch_dispatch_stack() == 0
-    )
-
-
 class EagerSweep(torch.autograd.Function):
     """output = sweep(drive, weight, bias); the rest of the solution is left in the run."""
 
@@ -73,8 +63,8 @@ class EagerSweep(torch.autograd.Function):
             if converged is None:
                 converged = torch.ones(len(grad_output), dtype=torch.bool)
             drive, whole, bias, _stats = ops.adjoint(
-                grad_output, weight, state, slope, converged, plan.packed, plan.num_inputs,
-                backend, *solver, strict,
+                grad_output, weight, state, slope, converged, plan.packed, plan.nodes,
+                plan.num_inputs, backend, *solver, strict,
             )  # fmt: skip
             return drive, whole, bias if ctx.has_bias else None, None
         found = dispatch.adjoint(

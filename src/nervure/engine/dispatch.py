@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import cast
+import functools
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from nervure.engine import levelwise, native, reference
 from nervure.engine.failures import raise_adjoint_failure, raise_forward_failure
-from nervure.engine.native import EXACT, Gradients, Solution, Solver, stats_of
+from nervure.engine.native import EXACT, Gradients, Solution, Solver, Stats, stats_of
 from nervure.engine.plan import Plan, sections
+from nervure.errors import EngineError
 
 LEVELWISE = ("dense", "csr")
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 
-def _edge_weights(plan: Plan, weight: Tensor) -> tuple[Tensor, Tensor]:
+
+def edge_weights(plan: Plan, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Take edge weights and biases out of a dense weight, detached."""
     if native.supports(weight):
         return native.gather_edges(plan, weight)
     s = sections(plan)
@@ -23,6 +29,21 @@ def _edge_weights(plan: Plan, weight: Tensor) -> tuple[Tensor, Tensor]:
     return weight[s.targets.to(weight.device), s.sources.to(weight.device)], weight.diagonal()
 
 
+def _in_own_precision(function: _F) -> _F:
+    """Keep autocast from the matrix products of some backends, as it is from the native sweep."""
+
+    @functools.wraps(function)
+    def run(plan: Plan, backend: str, rows: Tensor, *more: object, **options: object) -> Any:  # noqa: ANN401
+        device = rows.device.type
+        if not torch.is_autocast_enabled(device):
+            return function(plan, backend, rows, *more, **options)
+        with torch.autocast(device, enabled=False):
+            return function(plan, backend, rows, *more, **options)
+
+    return cast(_F, run)
+
+
+@_in_own_precision
 def forward(
     plan: Plan,
     backend: str,
@@ -52,7 +73,7 @@ def forward(
         reference, (nodes, batch) level by level; its slope likewise, or is empty.
     """
     if weight.dim() == 2:
-        weight, bias = _edge_weights(plan, weight)
+        weight, bias = edge_weights(plan, weight)
     if backend == "native":
         solution = native.forward(plan, drive, weight, bias, solver)
     elif backend in LEVELWISE:
@@ -79,6 +100,7 @@ def forward(
     return solution
 
 
+@_in_own_precision
 def adjoint(
     plan: Plan,
     backend: str,
@@ -111,7 +133,7 @@ def adjoint(
         For a dense weight that of every possible edge, biases on its diagonal, and no bias.
     """
     dense = weight.dim() == 2
-    edge_weight = _edge_weights(plan, weight)[0] if dense else weight
+    edge_weight = edge_weights(plan, weight)[0] if dense else weight
     grad_weight: Tensor | None = None
     grad_bias: Tensor | None = None
     grad_drive: Tensor | None
@@ -132,23 +154,48 @@ def adjoint(
     else:
         if converged is None:
             converged = torch.ones(len(grad_output), dtype=torch.bool, device=grad_output.device)
-        solved = reference.adjoint(
-            plan, grad_output, edge_weight, slope, converged,
-            tolerance=solver.tolerance, max_sweeps=solver.max_sweeps,
-        )  # fmt: skip
-        d = torch.where(solved.converged[:, None], solved.value, 0.0)
-        s = sections(plan)
-        grad_drive = d[:, s.inputs.to(d.device)]
-        stats = stats_of(solved.sweeps, solved.residual, solved.failed)
+        d, stats = reference_delta(plan, grad_output, edge_weight, slope, converged, solver)
+        grad_drive = d[:, sections(plan).inputs.to(d.device)]
         if dense:
             grad_weight = d.T @ state
             grad_weight.diagonal().copy_(d.sum(0))
         else:
-            targets, sources = s.targets.to(d.device), s.sources.to(d.device)
-            grad_weight = (state[:, sources] * d[:, targets]).sum(0)
+            grad_weight = reference_edge_gradient(plan, state, d)
             grad_bias = d.sum(0)
     if backend != "native" and grad_bias is not None and not plan.input_bias:
         grad_bias[plan.pure_inputs.to(grad_bias.device)] = 0.0
     if strict and stats.lost:
         raise_adjoint_failure(plan, stats)
     return Gradients(grad_drive, grad_weight, grad_bias, stats)
+
+
+def reference_delta(
+    plan: Plan,
+    grad_output: Tensor,
+    weight: Tensor,
+    slope: Tensor,
+    converged: Tensor,
+    solver: Solver,
+) -> tuple[Tensor, Stats]:
+    """Give dL/dz of every node by the reference, zero for unsolved samples, and how it went."""
+    solved = reference.adjoint(
+        plan, grad_output, weight, slope, converged,
+        tolerance=solver.tolerance, max_sweeps=solver.max_sweeps,
+    )  # fmt: skip
+    delta = torch.where(solved.converged[:, None], solved.value, 0.0)
+    return delta, stats_of(solved.sweeps, solved.residual, solved.failed)
+
+
+def reference_edge_gradient(plan: Plan, values: Tensor, delta: Tensor) -> Tensor:
+    """Give dL/dw of every edge from values and deltas in rows."""
+    s = sections(plan)
+    sources, targets = s.sources.to(delta.device), s.targets.to(delta.device)
+    return (values[:, sources] * delta[:, targets]).sum(0)
+
+
+def refuse_second_derivative() -> NoReturn:
+    """Say what cannot be had, and what instead."""
+    raise EngineError(
+        "the adjoint sweep is not differentiable: second derivatives through a nervure graph are "
+        "not available; detach the first gradient, or use finite differences"
+    )

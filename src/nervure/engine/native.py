@@ -113,9 +113,25 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(make(count)).view(shape)
 
 
+def as_chunks(flat: Tensor, batch: int, nodes: int) -> Tensor:
+    """Values of all nodes -> (chunks, nodes, lanes), a view; anything else stays as it is."""
+    dtype = _real(flat, "state")
+    chunks = chunk_count(batch, dtype)
+    size = chunks * nodes * LANES[dtype]
+    return flat.view(chunks, nodes, LANES[dtype]) if flat.numel() == size else flat
+
+
 def to_rows(state: Tensor, batch: int) -> Tensor:
     """(chunks, nodes, lanes) -> (batch, nodes), a copy."""
     return state.permute(0, 2, 1).reshape(-1, state.shape[1])[:batch]
+
+
+def to_chunks(rows: Tensor) -> Tensor:
+    """(batch, nodes) -> (chunks, nodes, lanes), a copy; lanes without a sample are zero."""
+    lanes, (batch, nodes) = LANES[rows.dtype], rows.shape
+    padded = rows.new_zeros(chunk_count(batch, rows.dtype) * lanes, nodes)
+    padded[:batch] = rows
+    return padded.view(-1, lanes, nodes).permute(0, 2, 1).contiguous()
 
 
 def _write_rows(state: Tensor, rows: Tensor, values: Tensor) -> None:

@@ -16,7 +16,6 @@ from torch import Tensor
 from nervure.engine import dispatch, native
 from nervure.engine.native import Solver, Stats
 from nervure.engine.plan import plan_of
-from nervure.errors import EngineError
 
 # torch types its decorators loosely; these give them the one shape used here.
 _custom_op: Callable[..., Any] = torch.library.custom_op
@@ -24,7 +23,8 @@ _custom_op: Callable[..., Any] = torch.library.custom_op
 
 def _shape(backend: str, batch: int, nodes: int, dtype: torch.dtype) -> tuple[int, ...]:
     if backend == "native":
-        return native.chunk_count(batch, dtype), nodes, native.LANES[dtype]
+        # Flat: an axis of chunks would bind a traced program to batches of one chunk, or to more.
+        return (native.chunk_count(batch, dtype) * nodes * native.LANES[dtype],)
     return (batch, nodes) if backend == "reference" else (nodes, batch)
 
 
@@ -48,7 +48,7 @@ def sweep(
     Returns
     -------
     output : (batch, outputs)
-    state : as `nervure.engine.dispatch.forward` says
+    state : as `nervure.engine.dispatch.forward` says; flat if native
     slope : as state, or empty
     converged : (batch,) bool
     stats : (5,) float64, fields of `nervure.engine.native.Stats`
@@ -60,7 +60,10 @@ def sweep(
     if converged is None:
         converged = torch.ones(len(drive), dtype=torch.bool, device=drive.device)
     slope = found.slope if keep_slope or backend == "reference" else drive.new_empty(0)
-    return found.output, found.state, slope, converged, _tensor(found.stats)
+    state = found.state
+    if backend == "native":
+        state, slope = state.view(-1), slope.view(-1)
+    return found.output, state, slope, converged, _tensor(found.stats)
 
 
 def _tensor(stats: Stats) -> Tensor:
@@ -103,6 +106,7 @@ def adjoint(
     slope: Tensor,
     converged: Tensor,
     plan: Tensor,
+    nodes: int,
     inputs: int,
     backend: str,
     tolerance: float,
@@ -121,6 +125,8 @@ def adjoint(
     stats : (5,) float64, as in `sweep`
     """
     known = plan_of(plan)
+    if backend == "native":
+        state, slope = (native.as_chunks(x, len(grad_output), nodes) for x in (state, slope))
     found = dispatch.adjoint(
         known, backend, grad_output, weight, state, slope, converged,
         Solver(tolerance, max_sweeps, leak), strict,
@@ -139,6 +145,7 @@ def _(
     slope: Tensor,
     converged: Tensor,
     plan: Tensor,
+    nodes: int,
     inputs: int,
     backend: str,
     tolerance: float,
@@ -146,22 +153,21 @@ def _(
     leak: float,
     strict: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    nodes = 0 if weight.dim() == 2 else state.shape[0 if backend in dispatch.LEVELWISE else 1]
     return (
         grad_output.new_empty(grad_output.shape[0], inputs),
         torch.empty_like(weight, memory_format=torch.contiguous_format),
-        weight.new_empty(nodes),
+        weight.new_empty(0 if weight.dim() == 2 else nodes),
         torch.empty(5, dtype=torch.float64),
     )
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    drive, weight, bias, plan, _, _, _, backend, tolerance, max_sweeps, leak, strict = inputs
+    drive, weight, bias, plan, nodes, _, _, backend, tolerance, max_sweeps, leak, strict = inputs
     _, state, slope, converged, stats = output
     ctx.mark_non_differentiable(state, slope, converged, stats)
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(weight, plan, state, slope, converged)
-    ctx.inputs = drive.shape[1]
+    ctx.nodes, ctx.inputs = nodes, drive.shape[1]
     ctx.has_bias = bias is not None
     ctx.options = (backend, tolerance, max_sweeps, leak, strict)
 
@@ -172,16 +178,15 @@ def _backward(ctx: Any, grad_output: Tensor | None, *_: Tensor | None) -> tuple[
     weight, plan, state, slope, converged = ctx.saved_tensors
     grad_drive, grad_weight, grad_bias, _stats = cast(
         tuple[Tensor, Tensor, Tensor, Tensor],
-        adjoint(grad_output, weight, state, slope, converged, plan, ctx.inputs, *ctx.options),
+        adjoint(
+            grad_output, weight, state, slope, converged, plan, ctx.nodes, ctx.inputs, *ctx.options
+        ),
     )
     return (grad_drive, grad_weight, grad_bias if ctx.has_bias else None, *(None,) * 9)
 
 
 def _no_double_backward(ctx: Any, *_: Any) -> tuple[Tensor | None, ...]:
-    raise EngineError(
-        "the adjoint sweep is not differentiable: second derivatives through a nervure graph are "
-        "not available; detach the first gradient, or use finite differences"
-    )
+    dispatch.refuse_second_derivative()
 
 
 sweep.register_autograd(_backward, setup_context=_setup)

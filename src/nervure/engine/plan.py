@@ -17,6 +17,7 @@ from nervure import _core
 from nervure.engine.activations import activation_codes
 from nervure.engine.costs import Workload, choose, workload
 from nervure.engine.levels import Levels, build_levels
+from nervure.engine.tracing import constant_when_traced
 from nervure.errors import EngineError
 from nervure.topology import Topology
 
@@ -113,6 +114,10 @@ class Plan:
         """Backend the cost model expects to be fastest on the CPU; remembered."""
         if not self.is_acyclic or self.block > 1 or self.weights < LEAST_EDGES_TO_CHOOSE:
             return "native"
+        return self._estimated(batch, dtype, training)
+
+    @constant_when_traced
+    def _estimated(self, batch: int, dtype: torch.dtype, training: bool) -> str:
         key = (batch, dtype, training, torch.get_num_threads())
         if key not in self._fastest:
             self._fastest[key] = choose(self.workload, *key[:2], key[3], training)

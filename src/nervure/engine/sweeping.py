@@ -9,11 +9,12 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from nervure.engine import dispatch, native, ops
+from nervure.engine import dispatch, functional, native, ops
 from nervure.engine.activations import DEFAULT_LEAK
-from nervure.engine.autograd import EagerSweep, Run, is_eager
+from nervure.engine.autograd import EagerSweep, Run
 from nervure.engine.native import Solution, Solver, Stats
 from nervure.engine.plan import Plan
+from nervure.engine.tracing import is_eager, is_transformed
 from nervure.errors import EngineError
 
 Backend = Literal["auto", "native", "reference", "dense", "csr"]
@@ -23,6 +24,8 @@ OnFailure = Literal["raise", "flag"]
 _apply: Callable[..., Tensor] = EagerSweep.apply
 
 DEFAULT_MAX_SWEEPS = 200
+# What "auto" goes by where the size of the batch is not known: a usual one in training.
+_TRACED_BATCH = 128
 # What a float of the dtype resolves comfortably; training needs no more (see docs/engine.md).
 _TOLERANCE = {
     torch.float64: 1e-9,
@@ -101,7 +104,9 @@ def choose_backend(backend: str, plan: Plan, drive: Tensor, *, training: bool) -
     """Resolve "auto" by the cost model, and refuse a backend that cannot run this."""
     if backend == "auto":
         if native.supports(drive):
-            return plan.fastest(len(drive), drive.dtype, training=training)
+            # A traced program serves batches of every size.
+            batch = _TRACED_BATCH if torch.compiler.is_compiling() else len(drive)
+            return plan.fastest(batch, drive.dtype, training=training)
         return "reference"
     if backend not in ("native", "reference", *dispatch.LEVELWISE):
         raise EngineError(
@@ -240,7 +245,12 @@ def sweep(
     chosen = choose_backend(backend, plan, drive, training=_differentiable(drive, weight, bias))
     found = solve(plan, chosen, drive, weight, bias, solver, strict=on_failure == "raise")
     status = status_of(found.stats, found.converged, len(drive))
-    return Sweep(found.output, status, found.state, found.slope, chosen)
+    state, slope = found.state, found.slope
+    if is_transformed():
+        chosen = functional.LAYOUT
+    elif chosen == "native":
+        state, slope = (native.as_chunks(x, len(drive), plan.nodes) for x in (state, slope))
+    return Sweep(found.output, status, state, slope, chosen)
 
 
 def _differentiable(drive: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
@@ -267,6 +277,8 @@ def solve(
         output: Tensor = _apply(drive, weight, bias, run)
         assert run.solution is not None
         return run.solution._replace(output=output)
+    if is_transformed():
+        return functional.solve(Run(plan, backend, solver, strict), drive, weight, bias)
     output, state, slope, converged, stats = cast(
         tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
         ops.sweep(

@@ -20,7 +20,7 @@ from nervure.networks.nodes import node_topology, node_values, single_nodes
 from nervure.networks.parameters import count_parameters
 from nervure.networks.polynomial import exact_polynomial, neurons_needed
 from nervure.networks.population import Population
-from nervure.networks.replace_linear import replace_linear_
+from nervure.networks.replace_linear import replace_linear, replace_linear_
 from nervure.networks.sparse_mlp import SparseMLP
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "node_values",
     "register_block",
     "register_exit",
+    "replace_linear",
     "replace_linear_",
     "single_nodes",
     "topology_of_module",

@@ -68,7 +68,7 @@ class BlockDAG(nn.Module):
     recompute : bool
         Whether in training only what nodes and reductions give is held, and what is inside of them
         computed again in the backward pass. Values, gradients and the statistics of normalisations
-        are the same; hooks of blocks run twice.
+        are the same; hooks of blocks run twice. Compilers decide this for themselves.
     seed : int, optional
         For the weights of the blocks. None takes torch's default generator.
 
@@ -235,7 +235,9 @@ class BlockDAG(nn.Module):
         if x.ndim == 2 and self._design.image_shape is not None:
             x = rows_as_images(x, self._design.image_shape)
         x = channels_last(x)
-        call = recomputed if self.recompute and torch.is_grad_enabled() else _called
+        # A compiler decides for itself what it computes again.
+        again = self.recompute and torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        call = recomputed if again else _called
         weight = torch.tanh(self.edge_weight)
         plan = self._schedule
         maps: dict[Given, Tensor] = {}
@@ -251,7 +253,7 @@ class BlockDAG(nn.Module):
                 # A single channel is in all formats at once, and the block's choice is open.
                 x = channels_last(call(block, block, x))
             if plan.read_as_is[i]:
-                maps[i, int(self.stages[i])] = x
+                maps[i, plan.stages[i]] = x
             for stage in plan.reduced[i]:
                 reduction = self.reductions[f"{i}-{stage}"]
                 maps[i, stage] = call(reduction, reduction, x)

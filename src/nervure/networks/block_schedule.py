@@ -23,6 +23,8 @@ class Schedule:
     ----------
     order : list of int
         Live nodes, each after its sources; the output is the last.
+    stages : list of int
+        Stage of each node.
     reads : dict of int to (Tensor, list of Given)
         Positions of a node's edges from live sources, and what comes in by them.
     done_with : dict of int to list of Given
@@ -34,6 +36,7 @@ class Schedule:
     """
 
     order: list[int]
+    stages: list[int]
     reads: dict[int, tuple[Tensor, list[Given]]]
     done_with: dict[int, list[Given]]
     reduced: dict[int, list[int]]
@@ -62,4 +65,4 @@ class Schedule:
                 reduced[source].append(stage)
             else:
                 read_as_is[source] = True
-        return cls(order, reads, done_with, reduced, read_as_is)
+        return cls(order, stages.tolist(), reads, done_with, reduced, read_as_is)

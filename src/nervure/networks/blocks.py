@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from operator import add
 from typing import Generic, Protocol, TypeVar
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from nervure.engine.tracing import is_eager
 from nervure.errors import EngineError
 
 
@@ -247,5 +250,8 @@ def weighted_sum(weight: Tensor, x: list[Tensor]) -> Tensor:
     x : list of Tensor
         Of one shape.
     """
+    if not is_eager(weight):
+        # Compilers fuse it, and transforms of torch.func need operations they know.
+        return functools.reduce(add, (weight[i] * part for i, part in enumerate(x)))
     total: Tensor = WeightedSum.apply(weight, *x)  # type: ignore[no-untyped-call]
     return total

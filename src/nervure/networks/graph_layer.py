@@ -17,6 +17,7 @@ from nervure.engine.activations import DEFAULT_LEAK, NAMES, activation_codes
 from nervure.engine.contraction import contracted
 from nervure.engine.native import Solver, Stats
 from nervure.engine.sweeping import Backend, OnFailure
+from nervure.engine.tracing import is_exporting, is_transformed
 from nervure.errors import EngineError, ModelFileError
 from nervure.networks import stored_topology
 from nervure.networks.parameters import replace_values
@@ -222,7 +223,7 @@ class GraphLayer(nn.Module):
     @property
     def layout(self) -> WeightLayout:
         """Where each edge's weights stand in `weight` (sparse storage)."""
-        return WeightLayout.of(self._topology, self.block, self.tied)
+        return self._layout
 
     def set_topology_(self, topology: Topology) -> None:
         """Put a wiring over the same nodes in place of the present one, weights untouched.
@@ -231,6 +232,7 @@ class GraphLayer(nn.Module):
         changed; `rewire_` is the careful way.
         """
         self._topology = topology
+        self._layout = WeightLayout.of(topology, self.block, self.tied)
         self._plan = engine.build_plan(
             topology,
             self._codes,
@@ -367,7 +369,8 @@ class GraphLayer(nn.Module):
             Solver(tolerance, self.max_sweeps, self.leak),
             strict=self.on_failure == "raise",
         )
-        if not torch.compiler.is_compiling():
+        # A transform's values mean nothing once it is over, and an exported program keeps none.
+        if not (is_exporting() or is_transformed()):
             self._last = (found.stats, found.converged, len(rows))
         return found.output.reshape(*lead, plan.num_outputs)
 

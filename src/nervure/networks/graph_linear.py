@@ -51,7 +51,7 @@ class GraphLinear(NeuralModules):
 
     See Also
     --------
-    replace_linear_ : Puts such layers into a model that is there already.
+    replace_linear : Gives a copy of a model with such layers in it; `replace_linear_` changes it.
 
     Notes
     -----
@@ -62,7 +62,7 @@ class GraphLinear(NeuralModules):
     Examples
     --------
     >>> import torch
-    >>> from nervure.networks import GraphLinear
+    >>> from nervure import GraphLinear
     >>> layer = GraphLinear(16, 10, seed=0)
     >>> layer(torch.zeros(3, 5, 16)).shape
     torch.Size([3, 5, 10])

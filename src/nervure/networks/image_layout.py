@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from nervure.engine.tracing import is_transformed
 from nervure.errors import EngineError
 
 
@@ -39,4 +40,7 @@ def rows_as_images(x: Tensor, image_shape: tuple[int, ...]) -> Tensor:
 
 def channels_last(x: Tensor) -> Tensor:
     """Give feature maps in torch's channels_last format, and anything else as it is."""
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+    # Transforms of torch.func know no memory formats.
+    if x.ndim != 4 or is_transformed():
+        return x
+    return x.contiguous(memory_format=torch.channels_last)

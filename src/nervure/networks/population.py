@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nervure.errors import EngineError
+from nervure.networks import stored_topology
 from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.parameters import replace_values
 
@@ -63,6 +65,9 @@ class Population(nn.Module):
         self.members = list(members)
         self.layer = self._union()
         self._share()
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            type(self)._take_loaded
+        )
 
     def __len__(self) -> int:
         return len(self.members)
@@ -97,6 +102,39 @@ class Population(nn.Module):
             pieces = whole.data.split([len(part) for part in parts])
             for part, piece in zip(parts, pieces, strict=True):
                 part.data = piece
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Population:
+        """Take members along to another device or dtype."""
+        for member in self.members:
+            member._apply(fn)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._share()
+        return self
+
+    def _take_loaded(self, *_: object) -> None:
+        """Give the members what a state dict has brought into the union."""
+        plan, values = self.layer.plan, self.layer.state_dict()
+        start = 0
+        for member in self.members:
+            nodes = slice(start, start + member.topology.num_nodes)
+            rows = plan.topology.indptr[start : nodes.stop + 1]
+            edges = slice(int(rows[0]), int(rows[-1]))
+            arrays = (
+                rows - rows[0],
+                plan.topology.sources[edges] - np.int32(start),
+                _within(plan.inputs, nodes),
+                _within(plan.outputs, nodes),
+                plan.codes[nodes],
+                np.int32(1),
+            )
+            keys = (f"topology.{key}" for key in stored_topology.KEYS)
+            state = dict(zip(keys, map(torch.tensor, arrays), strict=True))
+            state["weight"] = values["weight"][edges]
+            if member.bias is not None:
+                state["bias"] = values["bias"][nodes]
+            member.load_state_dict(state)
+            start = nodes.stop
+        self._share()
 
     def forward(self, x: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Run every member.
@@ -180,6 +218,12 @@ class Population(nn.Module):
                 for part in self.members[i].parameters():
                     part.data = part.data.clone()
         return population
+
+
+def _within(role: NDArray[np.int32], nodes: slice) -> NDArray[np.int32]:
+    """Give the nodes of a role that are a member's, by its own numbers."""
+    mine: NDArray[np.int32] = role[(role >= nodes.start) & (role < nodes.stop)]
+    return mine - np.int32(nodes.start)
 
 
 def _begins_at(part: Tensor, whole: Tensor, offset: int) -> bool:

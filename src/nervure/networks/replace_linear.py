@@ -1,7 +1,8 @@
-"""`replace_linear_`: graphs in the place of a model's linear layers."""
+"""`replace_linear`: graphs in the place of a model's linear layers."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -15,6 +16,46 @@ from nervure.networks.graph_linear import GraphLinear
 _READERS = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 
 
+def replace_linear(
+    model: nn.Module,
+    names: Iterable[str],
+    *,
+    seed: int | None = None,
+    **options: Any,  # noqa: ANN401
+) -> nn.Module:
+    """Give a copy of a model with a `GraphLinear` in the place of each named linear layer.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Stays as it is.
+    names, seed, **options
+        As in `replace_linear_`.
+
+    Returns
+    -------
+    torch.nn.Module
+        A deep copy; ``copy.get_submodule(name)`` is the layer under a name.
+
+    Raises
+    ------
+    EngineError
+        As in `replace_linear_`.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> import nervure
+    >>> model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+    >>> changed = nervure.replace_linear(model, ["2"], seed=0)
+    >>> type(model[2]).__name__, type(changed[2]).__name__
+    ('Linear', 'GraphLinear')
+    """
+    changed = copy.deepcopy(model)
+    replace_linear_(changed, names, seed=seed, **options)
+    return changed
+
+
 def replace_linear_(
     model: nn.Module,
     names: Iterable[str],
@@ -22,7 +63,7 @@ def replace_linear_(
     seed: int | None = None,
     **options: Any,  # noqa: ANN401
 ) -> dict[str, GraphLinear]:
-    """Put a `GraphLinear` of the same sizes in the place of each named linear layer.
+    """Put a `GraphLinear` of the same sizes in the place of each named linear layer, in place.
 
     Make the optimizer afterwards: one that is there already holds the old weights.
 
@@ -53,7 +94,7 @@ def replace_linear_(
     Examples
     --------
     >>> from torch import nn
-    >>> from nervure.networks import replace_linear_
+    >>> from nervure import replace_linear_
     >>> model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
     ...                       nn.Linear(16, 10))
     >>> replace_linear_(model, ["3"], nodes=80, seed=0)["3"] is model[3]

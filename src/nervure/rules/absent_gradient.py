@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nervure.engine.tracing import not_traced
 from nervure.networks import GraphLayer
 from nervure.networks.probing import values_and_deltas
 from nervure.rules.total import Total, of_one, share_of_rows
@@ -79,6 +80,7 @@ class AbsentGradient:
         # The layer has it as a hook: copies and pickles of the layer are not watched.
         return _no_watch, ()
 
+    @not_traced
     def __call__(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         """Take note of a forward pass."""
         if not (layer.training and output.requires_grad and self._due()):

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nervure.engine.tracing import not_traced
 from nervure.errors import EngineError
 from nervure.networks import FreeNet, GraphLayer
 from nervure.rules.coactivation_statistics import CoActivationStatistics, joined_pairs
@@ -241,6 +242,7 @@ class CoActivation:
             hook.remove()
             self._network.train(training)
 
+    @not_traced
     def _after_forward(self, layer: nn.Module, _: Any, values: Tensor) -> None:  # noqa: ANN401
         if not (layer.training and torch.is_grad_enabled()):
             return
