@@ -110,6 +110,17 @@ def test_second_derivatives_are_refused_in_words():
         gradient.sum().backward()
 
 
+def test_second_derivatives_by_the_drive_are_refused_too():
+    """Silence would be a penalty on the gradient that does nothing."""
+    case = make_case()
+    drive = case.drive.clone().requires_grad_(True)
+    output = engine.sweep(case.plan, case.weight, drive, case.bias).output.square().sum()
+    (gradient,) = torch.autograd.grad(output, drive, create_graph=True)
+    assert gradient.requires_grad
+    with pytest.raises(EngineError, match="not differentiable"):
+        gradient.square().sum().backward()
+
+
 def test_bad_rows_leave_the_other_gradients_alone():
     """A flagged sample gives nothing; its neighbours give what they give without it."""
     case = make_case(nodes=30, edges=150, batch=20, roles=False, gain=0.7)

@@ -151,6 +151,9 @@ TENSORS = {
 }
 LATER = {
     "surplus": (put("blocks.1.main.weight", torch.zeros(2, 2)), r"unknown: blocks\.1\.main\.wei"),
+    "negative variance": (
+        poke("blocks.0.norm.running_var", 0, -0.5), r"norm\.running_var holds a negative variance",
+    ),
     "small counter": (
         put("blocks.0.norm.num_batches_tracked", torch.tensor(3).int()),
         r"num_batches_tracked: expected torch\.int64, got torch\.int32",

@@ -12,7 +12,7 @@ from torch import nn
 from nervure import NeuralModules, Topology, folders
 from nervure.baselines import PlainNetwork
 from nervure.errors import ModelFileError
-from nervure.networks import GraphLinear
+from nervure.networks import GraphLinear, SparseMLP
 from nervure.rules import Repulsion
 from nervure.training import model_kinds
 from nervure.training.model_file import load_model, read_metadata, save_model
@@ -241,6 +241,15 @@ METADATA = {
     "dense": (arguments(storage="dense"), r"expected \(8, 8\)"),
     "unknown argument": (arguments(surprise=1), "unexpected keyword"),
     "option": (arguments(contraction=7), "contraction"),
+    "size as text": (arguments(nodes="8"), r"expected \('8', 4\)"),
+    "fraction": (arguments(nodes=8.0), r"expected \(8\.0, 4\)"),
+    "sweeps as a fraction": (
+        arguments(max_sweeps=200.0),
+        r"max_sweeps: .* got 200\.0",
+    ),
+    "endless sweeps": (arguments(max_sweeps=10**30), "whole number of 1 to 2147483647"),
+    "lax JSON": (lambda m: m.update(note=float("nan")), "NaN is no JSON"),
+    "half a character": (lambda m: m.update(note="\ud800"), "no JSON"),
 }
 
 
@@ -253,7 +262,8 @@ def test_metadata_that_does_not_fit(path, name):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", "null", "[" * 100_000, '{"version": 1e999}', "1" * 5000]
+    "text",
+    ["{", "[]", "null", "[" * 100_000, '{"version": 1e999}', "1" * 5000],
 )
 def test_metadata_that_is_damaged(path, text):
     rewritten(path, text=text)
@@ -295,3 +305,31 @@ def test_no_damage_is_anything_but_a_model_file_error(path, kind):
             assert all(bool(torch.isfinite(p).all()) for p in loaded.network.parameters())
     assert "refused" in outcomes
     assert kind != "data" or "loaded" in outcomes
+
+
+def test_a_size_that_is_only_equal_to_one_is_refused(path):
+    save_model(path, PlainNetwork(1, 2, nodes=3, seed=0), metadata={})
+    tensors, metadata = load_file(path), read_metadata(path)
+    metadata["network"]["arguments"]["inputs"] = True
+    save_file(tensors, path, {"nervure": json.dumps(metadata)})
+    with pytest.raises(ModelFileError, match=r"expected \(3, True\)"):
+        load_model(path)
+
+
+def test_sizes_are_taken_as_they_are_or_not_at_all(path):
+    save_model(path, SparseMLP([4, 6, 2], density=0.5, seed=0), metadata={})
+    tensors, metadata = load_file(path), read_metadata(path)
+    metadata["network"]["arguments"]["sizes"] = ["4", 6.5, 2]
+    save_file(tensors, path, {"nervure": json.dumps(metadata)})
+    with pytest.raises(ModelFileError, match=r"sizes: expected \[4, 6, 2\], got \['4', 6\.5, 2\]"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("name", ["inputs", "outputs"])
+def test_a_node_that_is_named_twice_is_refused(path, name):
+    save_model(path, SparseMLP([4, 6, 4], motif_size=2, density=1.0, seed=0), metadata={})
+    tensors, metadata = load_file(path), read_metadata(path)
+    tensors[f"core.topology.{name}"][1] = tensors[f"core.topology.{name}"][0]
+    save_file(tensors, path, {"nervure": json.dumps(metadata)})
+    with pytest.raises(ModelFileError, match=f"the saved {name} name a node twice"):
+        load_model(path)

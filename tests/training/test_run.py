@@ -195,7 +195,7 @@ def test_what_is_no_run_is_refused_in_words(tmp_path):
         Run.open(tmp_path)
     make_database(
         tmp_path,
-        "CREATE TABLE schema (version INTEGER)",
+        "CREATE TABLE schema (version INTEGER NOT NULL)",
         f"INSERT INTO schema VALUES ({SCHEMA_VERSION + 1})",
     )
     with pytest.raises(RunError, match="upgrade nervure"):
@@ -215,7 +215,14 @@ def test_what_is_no_run_is_refused_in_words(tmp_path):
         ("UPDATE topologies SET inputs = -4", lambda run: list(run.topologies())),
         ("UPDATE topologies SET inputs = inputs + 1", lambda run: list(run.topologies())),
         ("UPDATE facts SET value = 'nope' WHERE name = 'config'", lambda run: run.config),
-        ("DROP TABLE epochs", lambda run: run.epochs()),
+        ("UPDATE facts SET value = 'gone' WHERE name = 'status'", lambda run: run.status),
+        ("UPDATE facts SET value = x'00' WHERE name = 'started'", lambda run: run.started),
+        ("UPDATE rewirings SET step = 'x'", lambda run: list(run.rewirings())),
+        ("UPDATE rewirings SET gamma = 'x'", lambda run: list(run.rewirings())),
+        ("UPDATE rewirings SET epoch = 'x'", lambda run: run.rewiring_counts()),
+        ("UPDATE topologies SET nodes = 'x'", lambda run: list(run.topologies())),
+        ("UPDATE topologies SET edges = 12.5", lambda run: list(run.topologies())),
+        ("UPDATE topologies SET arrays = 'x'", lambda run: list(run.topologies())),
     ],
 )
 def test_damage_is_an_error_when_it_is_read(tmp_path, statement, read):
@@ -226,6 +233,61 @@ def test_damage_is_an_error_when_it_is_read(tmp_path, statement, read):
     make_database(tmp_path, statement)
     with Run.open(tmp_path) as run, pytest.raises(RunError, match="damaged"):
         read(run)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE epochs",
+        "ALTER TABLE epochs RENAME TO older",
+        "DROP TABLE rewirings; CREATE TABLE rewirings (id, epoch)",
+        # A view that never ends, and one that asks for a gigabyte.
+        "DROP TABLE epochs; CREATE VIEW epochs AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL "
+        "SELECT n + 1 FROM r) SELECT n AS epoch, '{}' AS metrics FROM r",
+        "DROP TABLE facts; CREATE VIEW facts AS SELECT 'x' AS name, zeroblob(900000000) AS value",
+        "DROP TABLE facts; CREATE TABLE facts (name, value AS (zeroblob(900000000)))",
+        "CREATE VIEW mine AS SELECT 1",
+        "CREATE TRIGGER more AFTER INSERT ON facts BEGIN DELETE FROM epochs; END",
+    ],
+)
+def test_a_database_with_other_tables_or_code_of_its_own_is_not_read(tmp_path, statement):
+    Run.create(tmp_path, config={}).close()
+    connection = sqlite3.connect(tmp_path / "run.sqlite")
+    connection.executescript(statement)
+    connection.close()
+    for opened in (Run.open, Run.resume):
+        with pytest.raises(RunError, match=r"damaged: .* is not as nervure makes it"):
+            opened(tmp_path)
+
+
+def test_a_message_that_quotes_what_is_no_text_is_a_run_error(tmp_path):
+    Run.create(tmp_path, config={}).close()
+    path = tmp_path / "run.sqlite"
+    # SQLite says which table has a definition that it cannot read, by name.
+    path.write_bytes(path.read_bytes().replace(b"tableepochsepochs", b"tableepoc\xce(epochs"))
+    with pytest.raises(RunError, match=r"cannot read .*run\.sqlite"):
+        Run.open(tmp_path)
+
+
+def test_what_is_read_in_part_can_be_given_up_after_the_end(tmp_path):
+    with Run.create(tmp_path, config={}) as run:
+        for epoch in (1, 2):
+            run.record_rewirings([RewiringRow(epoch, epoch, pairs((0, 1)), NONE)])
+            run.record_epoch(epoch, {})
+    with Run.open(tmp_path) as run:
+        rows = run.rewirings()
+        next(rows)
+    rows.close()
+
+
+def test_a_version_that_is_a_view_is_not_asked_for(tmp_path):
+    make_database(
+        tmp_path,
+        "CREATE VIEW schema AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) "
+        "SELECT n AS version FROM r WHERE n < 0",
+    )
+    with pytest.raises(RunError, match="not of a nervure run"):
+        Run.open(tmp_path)
 
 
 def test_what_cannot_be_recorded_is_refused(run):

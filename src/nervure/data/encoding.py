@@ -212,10 +212,14 @@ class TableEncoder:
                 parts.append(missing.astype(np.float64))
         for group in self.categorical:
             parts += self._one_hot(group, rows)
-        encoded = np.stack(parts, axis=1)
+        with np.errstate(over="ignore"):
+            encoded = np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)
         if not np.isfinite(encoded).all():
-            raise DataError(f"{rows.name} holds infinite values; replace or remove them")
-        return np.ascontiguousarray(encoded, dtype=np.float32)
+            raise DataError(
+                f"{rows.name} holds values that are infinite, or too large for single precision; "
+                "replace or remove them"
+            )
+        return encoded
 
     def _one_hot(self, group: CategoricalColumn, rows: Table) -> list[NDArray[np.float64]]:
         given = rows.columns[group.name]

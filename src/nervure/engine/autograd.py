@@ -60,6 +60,9 @@ class EagerSweep(torch.autograd.Function):
         need_drive, need_weight, need_bias, _ = ctx.needs_input_grad
         if torch.is_grad_enabled():
             # Someone means to differentiate this again: the operator knows how to refuse.
+            if not weight.requires_grad:
+                # It refuses where it is asked, and it would not be asked on behalf of the drive.
+                weight = weight.detach().requires_grad_()
             if converged is None:
                 converged = torch.ones(len(grad_output), dtype=torch.bool)
             drive, whole, bias, _stats = ops.adjoint(

@@ -26,6 +26,8 @@ _apply: Callable[..., Tensor] = EagerSweep.apply
 DEFAULT_MAX_SWEEPS = 200
 # What "auto" goes by where the size of the batch is not known: a usual one in training.
 _TRACED_BATCH = 128
+# The kernels count in 32 bits.
+_MOST_SWEEPS = 2**31 - 1
 # What a float of the dtype resolves comfortably; training needs no more (see docs/engine.md).
 _TOLERANCE = {
     torch.float64: 1e-9,
@@ -302,8 +304,10 @@ def check_options(tolerance: float | None, max_sweeps: int, leak: float, on_fail
     """Refuse options outside their ranges."""
     if tolerance is not None and not 0 < tolerance < 1:
         raise EngineError(f"tolerance: expected between 0 and 1, got {tolerance}")
-    if max_sweeps < 1:
-        raise EngineError(f"max_sweeps: expected at least 1, got {max_sweeps}")
+    if not isinstance(max_sweeps, int) or not 1 <= max_sweeps <= _MOST_SWEEPS:
+        raise EngineError(
+            f"max_sweeps: expected a whole number of 1 to {_MOST_SWEEPS}, got {max_sweeps!r}"
+        )
     if not 0 <= leak <= 1:
         raise EngineError(f"leak: expected between 0 and 1, got {leak}")
     if on_failure not in ("raise", "flag"):

@@ -400,6 +400,14 @@ class GraphLayer(nn.Module):
         stored = stored_topology.from_state(state_dict, prefix, self.plan.nodes, self.block)
         if not isinstance(stored, list):
             self._check_stored_weights(state_dict.get(f"{prefix}weight"), stored.topology)
+            # What stands before and after the layer has been built for so many.
+            saved = len(stored.inputs), len(stored.outputs)
+            if saved != (self.plan.num_inputs, self.plan.num_outputs):
+                raise ModelFileError(
+                    f"the saved layer has {saved[0]} inputs and {saved[1]} outputs, this one "
+                    f"{self.plan.num_inputs} and {self.plan.num_outputs}; build it with the inputs "
+                    "and outputs it was saved with"
+                )
             self._codes = stored.codes
             self._inputs, self._outputs = stored.inputs, stored.outputs
             self.set_topology_(stored.topology)

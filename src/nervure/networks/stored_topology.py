@@ -98,6 +98,8 @@ def from_state(
     for name, role in (("inputs", inputs), ("outputs", outputs)):
         if role.ndim != 1 or (len(role) and not (role.min() >= 0 and role.max() < nodes)):
             raise ModelFileError(f"the saved {name} are not nodes of the saved graph")
+        if len(np.unique(role)) != len(role):
+            raise ModelFileError(f"the saved {name} name a node twice")
     # With single nodes the order of the roles matters; of blocks each role is a set.
     roles = (
         (inputs, outputs) if block == 1 else (blocks_of(inputs, block), blocks_of(outputs, block))

@@ -264,6 +264,11 @@ class CoActivation:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
+        if state["interval"] < 1 or state["kept"].shape != self._kept.shape:
+            raise EngineError(
+                f"no state of this rule: an interval of {state['interval']}, and pairs of shape "
+                f"{tuple(state['kept'].shape)} for {tuple(self._kept.shape)}"
+            )
         self.epsilon, self.interval = state["epsilon"], state["interval"]
         self._steps, self._done = state["steps"], state["done"]
         self._kept.copy_(state["kept"])

@@ -90,7 +90,20 @@ class HalvingSearch:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Go on from what `state_dict` gave.
+
+        Raises
+        ------
+        EngineError
+            If it is nowhere that a search can stand.
+        """
+        proposal = state["pruned"] + state["step"]
+        shares = 0 < state["step"] <= state["first"] <= 1 and 0 < state["least"] <= 1
+        if not shares or state["pruned"] < 0 or not (state["done"] or proposal < 1):
+            raise EngineError(
+                f"no state of a search: step {state['step']} of {state['first']}, least "
+                f"{state['least']}, {state['pruned']} pruned; take one that state_dict gave"
+            )
         self.step, self.least, self.pruned = state["step"], state["least"], state["pruned"]
         self.done, self.recovery = state["done"], state["recovery"]
         self._first, self._in_a_row = state["first"], state["in_a_row"]

@@ -188,11 +188,37 @@ class IterativePruning:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` gave."""
+        """Take up what `state_dict` gave.
+
+        Raises
+        ------
+        EngineError
+            If it is nowhere that pruning can stand, or of another network.
+        """
+        tried, accepted, best = state["tried"], state["accepted"], state["best"]
+        pair = isinstance(best, tuple) and len(best) == 2 and isinstance(best[0], int | float)
+        # After the first round there is always a network to come back to.
+        if (
+            not (best is None or (pair and self._is_copy(best[1])))
+            or not (accepted is None or self._is_copy(accepted))
+            or not (tried is None or (isinstance(tried, int | float) and accepted is not None))
+        ):
+            raise EngineError(
+                "no state of this pruning: its networks are not those of its rounds; take one that "
+                "state_dict gave"
+            )
         self.search.load_state_dict(state["search"])
         self.done, self.rounds = state["done"], list(state["rounds"])
-        self._steps, self._tried = state["steps"], state["tried"]
-        self._accepted, self._best = state["accepted"], state["best"]
+        self._steps, self._tried = state["steps"], tried
+        self._accepted, self._best = accepted, best
+
+    def _is_copy(self, state: object) -> bool:
+        """Whether something may be a copy of the network, pruned more or less than it is now."""
+        return (
+            isinstance(state, dict)
+            and state.keys() == self._network.state_dict().keys()
+            and all(isinstance(value, Tensor) for value in state.values())
+        )
 
 
 class EdgePruning(IterativePruning):

@@ -262,5 +262,6 @@ class Repulsion:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
-        for key, value in state.items():
-            setattr(self, key, value)
+        # By name: a state may come from a file, and must not set what it likes.
+        for key in self.state_dict():
+            setattr(self, key, state[key])

@@ -345,7 +345,22 @@ class SparseTraining:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` gave."""
+        """Take up what `state_dict` gave.
+
+        Raises
+        ------
+        EngineError
+            If it is of a rule for another number of groups of edges, or counts them in fractions.
+        """
+        counts = [*state["start"], *state["final"]]
+        groups = len(state["start"]), len(state["final"])
+        if groups != (len(self._start), len(self._final)) or any(
+            type(n) is not int for n in counts
+        ):
+            raise EngineError(
+                f"no state of this rule: edges {state['start']} to {state['final']}, expected "
+                f"whole numbers for {len(self._start)} groups"
+            )
         self._steps = state["steps"]
         self._rng.bit_generator.state = state["generator"]
         self._start, self._final = list(state["start"]), list(state["final"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,7 @@ JSON: TypeAlias = (
 
 _TAG = "float"
 _SPECIAL = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
 
 
 def dumps(value: JSON) -> str:
@@ -50,10 +52,14 @@ def loads(text: str) -> Any:  # noqa: ANN401
     Raises
     ------
     ValueError
-        If the text is no JSON, or nested beyond reason.
+        If the text is no strict JSON, holds text that is no Unicode, or is nested beyond reason.
     """
     try:
-        return json.loads(text, object_hook=_special)
+        value = json.loads(text, object_hook=_special, parse_constant=_refused)
+        if _SURROGATE.search(text):
+            # Half a pair could be neither printed nor written again; a whole one is fine.
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -73,6 +79,10 @@ def _plain(value: JSON) -> Any:  # noqa: ANN401
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [_plain(item) for item in value]
     raise TypeError(f"expected a number, text, list or mapping, got {type(value).__name__}")
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _special(item: dict[str, Any]) -> Any:  # noqa: ANN401

@@ -20,6 +20,7 @@ from nervure.training.epoch_watch import EpochWatch, Metrics
 from nervure.training.evaluation import evaluate
 from nervure.training.options import Task, TrainingOptions
 from nervure.training.rows import Rows, device_of, dtype_of, rows_to_tensor
+from nervure.training.stored_state import expect_like, expect_optimizer
 
 RuleMaker = Callable[[nn.Module, torch.optim.Optimizer], Rule]
 Augment = Callable[[Tensor, np.random.Generator], Tensor]
@@ -58,6 +59,15 @@ class _Best:
     merit: tuple[float, float]
     epoch: int
     state: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> _Best:
+        """Rebuild it from a state; ValueError if it is none."""
+        expect_like({"merit": (0.0,), "epoch": 0, "state": None}, state, "best")
+        tensors = dict(state["state"])
+        if len(state["merit"]) != 2 or not all(isinstance(t, Tensor) for t in tensors.values()):
+            raise ValueError("best: expected an error, a loss and the tensors of a network")
+        return cls(state["merit"], state["epoch"], tensors)
 
 
 class Training:
@@ -289,20 +299,27 @@ class Training:
         try:
             # First the network: its wiring says how many weights optimizer and rule speak of.
             self.network.load_state_dict(state["network"])
+            groups = [dict(group) for group in self._optimizer.param_groups]
             self._optimizer.load_state_dict(state["optimizer"])
+            expect_optimizer(self._optimizer, groups, self.options.make_optimizer)
+            expect_like(_progress_of(self._scheduler), state["scheduler"], "scheduler")
             if self._scheduler is not None:
                 self._scheduler.__dict__.update(state["scheduler"])
             if self._rule is not None:
+                expect_like(self._rule.state_dict(), state["rule"], "rule")
                 self._rule.load_state_dict(state["rule"])
             self._generator.bit_generator.state = state["generator"]
             torch.set_rng_state(state["torch_generator"])
             best = state["best"]
-            self._best = None if best is None else _Best(**best)
+            self._best = None if best is None else _Best.of(best)
+            plain = {"step": self._step, "history": [], "seconds": 0.0, "converged": True}
+            expect_like(plain, {name: state[name] for name in plain}, "training")
             self._step = state["step"]
-            self._fitted = Fitted(
-                list(state["history"]), seconds=state["seconds"], converged=state["converged"]
-            )
-        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            history = [dict(metrics) for metrics in state["history"]]
+            self._fitted = Fitted(history, seconds=state["seconds"], converged=state["converged"])
+        except (
+            LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError
+        ) as error:  # fmt: skip
             raise EngineError(
                 f"the state does not fit this training: {error}; make it with the network, rule, "
                 "options and data of the first"

@@ -241,7 +241,23 @@ def _rebuilt(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> n
             )
     expect_shapes(tensors, {name: tuple(tensor.shape) for name, tensor in own.items()})
     network.load_state_dict(tensors)
+    _check_arguments(description["arguments"], network)
+    _check_variances(network)
     return network.eval()
+
+
+def _check_arguments(arguments: Mapping[str, Any], network: nn.Module) -> None:
+    """Check that a network took its arguments as they are: 8.0, true and "8" may pass for 8."""
+    own = json_values.loads(json_values.dumps(cast(Any, network).config()))
+    for name in arguments.keys() & own.keys():
+        if json_values.dumps(arguments[name]) != json_values.dumps(own[name]):
+            raise ModelFileError(f"{name}: expected {own[name]!r}, got {arguments[name]!r}")
+
+
+def _check_variances(network: nn.Module) -> None:
+    for name, variance in network.named_buffers():
+        if name.endswith("running_var") and bool((variance < 0).any()):
+            raise ModelFileError(f"tensor {name} holds a negative variance")
 
 
 def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:

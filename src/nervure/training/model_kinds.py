@@ -45,7 +45,9 @@ def expect_shapes(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[obje
     for name, shape in shapes.items():
         if name not in tensors:
             raise ModelFileError(f"tensor {name} is missing")
-        if tuple(tensors[name].shape) != shape:
+        # Equal to a size, but none: 8.0 and true.
+        odd = any(type(size) is not int for size in shape)
+        if odd or tuple(tensors[name].shape) != shape:
             raise ModelFileError(
                 f"tensor {name} has shape {tuple(tensors[name].shape)}, expected {shape}"
             )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast, get_args
 
 from filelock import BaseFileLock
 
@@ -23,6 +23,7 @@ from nervure.training.run_database import (
     SCHEMA_VERSION,
     RewiringCount,
     RewiringRow,
+    check_tables,
     connect_to_read,
     connect_to_write,
     environment_versions,
@@ -208,19 +209,10 @@ class Run:
         with guarded(folder, "read"):
             run = cls(folder, connect_to_read(path))
             try:
-                row = run._one("SELECT version FROM schema")
-            except sqlite3.OperationalError as error:
+                check_tables(run._connection, path)
+            except BaseException:
                 run._connection.close()
-                if "no such table" not in str(error):
-                    raise
-                raise RunError(f"{path} is a database, but not of a nervure run") from error
-        version = row[0] if row else None
-        if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
-            run._connection.close()
-            raise RunError(
-                f"{path} has schema version {version}, this nervure reads up to "
-                f"{SCHEMA_VERSION}; upgrade nervure to read it"
-            )
+                raise
         return run
 
     def close(self) -> None:
@@ -337,7 +329,10 @@ class Run:
     @property
     def status(self) -> Status:
         """How the run stands. A run that was killed stays "running"; see `abandoned`."""
-        return cast(Status, self._fact("status") or "running")
+        status = self._fact("status") or "running"
+        if status not in get_args(Status):
+            raise self._damaged(f"its status is {status!r}")
+        return cast(Status, status)
 
     @property
     def abandoned(self) -> bool:
@@ -377,6 +372,10 @@ class Run:
         for step, number, pruned, grown, gamma in self._rows(f"{sql}{where} ORDER BY id", values):
             try:
                 edges = unpack_pairs(pruned), unpack_pairs(grown)
+                if type(step) is not int or type(number) is not int:
+                    raise ValueError(f"a rewiring at step {step!r} of epoch {number!r}")
+                if gamma is not None and type(gamma) is not float:
+                    raise ValueError(f"gamma of step {step} is no number")
             except ValueError as error:
                 raise self._damaged(str(error)) from error
             yield RewiringRow(step, number, *edges, math.nan if gamma is None else gamma)
@@ -387,7 +386,10 @@ class Run:
             "SELECT epoch, COUNT(*), SUM(LENGTH(pruned)) / 8, SUM(LENGTH(grown)) / 8 "
             "FROM rewirings GROUP BY epoch ORDER BY epoch"
         )
-        return [RewiringCount(*row) for row in self._rows(sql)]
+        counts = [RewiringCount(*row) for row in self._rows(sql)]
+        if any(type(number) is not int for count in counts for number in count):
+            raise self._damaged("a rewiring is no list of edges")
+        return counts
 
     def topologies(self) -> Iterator[tuple[int, Topology]]:
         """Go through the snapshots as (epoch, topology)."""
@@ -425,12 +427,16 @@ class Run:
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         with guarded(self.folder, "read"):
-            yield from self._execute(sql, values)
+            # Not from the cursor itself: a generator that is given up would close it, perhaps after
+            # the database has been closed.
+            yield from iter(self._execute(sql, values).fetchone, None)
 
     def _fact(self, name: str) -> str | None:
         with guarded(self.folder, "read"):
             row = self._one("SELECT value FROM facts WHERE name = ?", (name,))
-        return None if row is None else str(row[0])
+        if row is not None and not isinstance(row[0], str):
+            raise self._damaged(f"{name} is no text")
+        return None if row is None else cast(str, row[0])
 
     def _dump(self, value: Mapping[str, JSON]) -> str:
         try:

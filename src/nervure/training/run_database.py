@@ -7,8 +7,9 @@ import platform
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,7 +95,8 @@ def guarded(folder: Path, what: str) -> Iterator[None]:
     """Turn SQLite's errors into ones that name the folder and the remedy."""
     try:
         yield
-    except sqlite3.Error as error:
+    # Python decodes SQLite's messages, which quote what stands in a damaged file.
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if what == "write":
             remedy = (
                 "free some space or choose a folder that you may write to; "
@@ -121,7 +123,51 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+    connection.execute("PRAGMA trusted_schema=OFF")
     return connection
+
+
+def check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that a database has the tables of a run, and nothing in it that SQLite would run.
+
+    Views, triggers and computed columns may come with a file, go on for ever, and ask for memory
+    that no file has: the tables must be those that nervure makes, before anything is read.
+
+    Raises
+    ------
+    RunError
+        If they are not, or are of a newer nervure.
+    """
+    found = {
+        name: (kind, sql)
+        for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master")
+    }
+    expected = _tables()
+    if found.get("schema") != expected["schema"]:
+        raise RunError(f"{path} is a database, but not of a nervure run")
+    row = connection.execute("SELECT version FROM schema").fetchone()
+    version = row[0] if row else None
+    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+        raise RunError(
+            f"{path} has schema version {version!r}, this nervure reads up to {SCHEMA_VERSION}; "
+            "upgrade nervure to read it"
+        )
+    other = [name for name, made in expected.items() if found.get(name) != made]
+    other += [name for name, (kind, _) in found.items() if kind in ("view", "trigger")]
+    if other:
+        raise RunError(
+            f"{path} is damaged: {', '.join(map(repr, other))} is not as nervure makes it; restore "
+            "it from a copy"
+        )
+
+
+@cache
+def _tables() -> dict[str, tuple[str, str]]:
+    """Give type and definition of each table and index, as SQLite keeps them."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql NOT NULL")
+        return {name: (kind, sql) for kind, name, sql in rows}
 
 
 def connect_to_write(folder: Path) -> sqlite3.Connection:
@@ -129,6 +175,7 @@ def connect_to_write(folder: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(folder / DATABASE)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA trusted_schema=OFF")
         # A checkpoint is on the disk before the next epoch begins; so must be what goes with it.
         connection.execute("PRAGMA synchronous=FULL")
     except BaseException:
@@ -163,19 +210,22 @@ def pack_topology(topology: Topology) -> tuple[int, int, int, int, bytes]:
     return t.num_nodes, t.num_edges, len(t.inputs), len(t.outputs), packed
 
 
-def unpack_topology(nodes: int, edges: int, inputs: int, outputs: int, packed: bytes) -> Topology:
+def unpack_topology(
+    nodes: object, edges: object, inputs: object, outputs: object, packed: object
+) -> Topology:
     """Read what `pack_topology` wrote; ValueError if it is damaged."""
-    counts = (nodes, edges, inputs, outputs)
+    # A column of SQLite takes values of any type.
+    counts = [n for n in (nodes, edges, inputs, outputs) if isinstance(n, int) and n >= 0]
     size = 4 * sum(counts)
+    if len(counts) < 4 or not isinstance(packed, bytes) or size > _MOST_COMPRESSION * len(packed):
+        raise ValueError("counts and data do not fit")
     try:
-        if min(counts) < 0 or size > _MOST_COMPRESSION * len(packed):
-            raise ValueError("counts and data do not fit")
         raw = zlib.decompressobj().decompress(packed, size + 1)
-    except (zlib.error, TypeError) as error:
+    except zlib.error as error:
         raise ValueError(str(error)) from error
     if len(raw) != size:
         raise ValueError("counts and data do not fit")
     flat = np.frombuffer(raw, dtype="<i4").astype(np.int32)
     degrees, sources, ins, outs = np.split(flat, np.cumsum(counts[:3]))
     indptr = np.concatenate(([0], np.cumsum(degrees, dtype=np.int64)))
-    return Topology(nodes, indptr, sources, ins, outs)
+    return Topology(counts[0], indptr, sources, ins, outs)

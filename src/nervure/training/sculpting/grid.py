@@ -20,6 +20,7 @@ from nervure.training.sculpting.round_of_many import RoundOfMany, RoundResult
 from nervure.training.sculpting.state import NetworkState
 from nervure.training.sculpting.stored import branch_from_state, branch_to_state
 from nervure.training.sculpting.task import Task
+from nervure.training.stored_state import expect_like
 
 
 @dataclass(frozen=True)
@@ -181,14 +182,19 @@ class Grid:
         """
 
         def branches(states: Sequence[Mapping[str, Any]]) -> list[Branch]:
-            return [branch_from_state(one, self._starts[one["trial"]]) for one in states]
+            starts = dict(enumerate(self._starts))
+            return [branch_from_state(one, starts[one["trial"]]) for one in states]
 
         try:
+            plain = {"number": 0, "seconds": 0.0}
+            expect_like(plain, {name: state[name] for name in plain}, "sculpting")
             self._number = state["number"]
             self._begin = time.perf_counter() - state["seconds"]
             self.roots, self.active = branches(state["roots"]), branches(state["active"])
             self.finished = [branches(states) for states in state["finished"]]
-        except (LookupError, TypeError, ValueError) as error:
+            if len(self.finished) != len(self._starts):
+                raise ValueError(f"{len(self.finished)} lists of finished branches")
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise EngineError(
                 f"the state does not fit this sculpting: {error}; make it with the starts, task "
                 "and options of the first"
