@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -77,17 +79,36 @@ def predict_table(run: Path, data: Path) -> Predictions:
     encoded = encoder.transform(read_table(data))
     warnings = tuple(getattr(encoder, "warnings", ()))
     values = predict_values(loaded.network, encoded).double()
-    names = tuple(str(name) for name in about["class_names"])
-    if about["task"] == "bits":
+    task, names, mean, std = _outputs(about, values.shape[1], run)
+    if task == "bits":
         return Predictions(
             (values > 0).long().numpy(), torch.sigmoid(values).numpy(), names, warnings
         )
-    if about["task"] == "classification":
+    if task == "classification":
         probabilities = torch.softmax(values, 1).numpy()
         labels = np.array(names, dtype=object)[probabilities.argmax(1)]
         return Predictions(labels, probabilities, names, warnings)
-    target = values[:, 0].numpy() * float(about["target_std"]) + float(about["target_mean"])
-    return Predictions(target, None, (), warnings)
+    return Predictions(values[:, 0].numpy() * std + mean, None, (), warnings)
+
+
+def _outputs(
+    about: Mapping[str, Any], width: int, run: Path
+) -> tuple[str, tuple[str, ...], float, float]:
+    """Give task, names of the outputs, and mean and deviation of the target."""
+    task, names = about.get("task"), about.get("class_names")
+    mean, std = about.get("target_mean"), about.get("target_std")
+    # As many names as outputs, or for regression one output without a name.
+    named = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if task == "regression":
+        sound = width == 1 and isinstance(mean, float) and isinstance(std, float)
+    else:
+        sound = task in ("classification", "bits") and named and len(names or ()) == width
+    if not sound:
+        raise ModelFileError(
+            f"{run}: what the model says of its outputs ({width}) does not fit them; take the file "
+            "from a copy, or predict with it from Python: nervure.load_model(path).network(x)"
+        )
+    return cast(str, task), tuple(names or ()), float(mean or 0.0), float(std or 1.0)
 
 
 def write_predictions(predictions: Predictions, path: Path, *, force: bool = False) -> None:

@@ -1,0 +1,64 @@
+import csv
+
+import numpy as np
+import pytest
+
+from nervure.errors import ModelFileError
+from nervure.jobs.freenet import FreeNetRequest, train_freenet
+from nervure.jobs.predict import predict_table
+from nervure.training.model_file import load_model, save_model
+
+
+def written(path, header, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def trained(tmp_path, target):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(60, 2)).round(3)
+    table = written(
+        tmp_path / "table.csv", ["a", "b", "y"], [[*row, target(*row)] for row in x.tolist()]
+    )
+    request = FreeNetRequest(
+        data=str(table), target="y", neurons=4, epochs=1, out=tmp_path / "run", baseline=False
+    )
+    train_freenet(request)
+    return tmp_path / "run", written(tmp_path / "new.csv", ["a", "b"], x[:5].tolist())
+
+
+def damaged(run, **changes):
+    path = run / "model.safetensors"
+    loaded = load_model(path)
+    about = {**loaded.metadata["data"], **changes}
+    save_model(path, loaded.network, metadata={"data": about})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_names": ["no"]},
+        {"class_names": "no"},
+        {"class_names": [1, 2]},
+        {"task": "regression"},
+        {"task": None},
+    ],
+)
+def test_classes_that_do_not_fit_the_network_are_refused(tmp_path, changes):
+    run, new = trained(tmp_path, lambda a, b: "yes" if a > b else "no")
+    assert set(predict_table(run, new).labels) <= {"yes", "no"}
+    damaged(run, **changes)
+    with pytest.raises(ModelFileError, match=r"says of its outputs \(2\) does not fit"):
+        predict_table(run, new)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"target_std": "large"}, {"target_mean": None}, {"task": "classification"}]
+)
+def test_a_target_without_units_is_refused(tmp_path, changes):
+    run, new = trained(tmp_path, lambda a, b: 100 * a + b)
+    assert predict_table(run, new).labels.dtype == np.float64
+    damaged(run, **changes)
+    with pytest.raises(ModelFileError, match=r"of its outputs \(1\) does not fit"):
+        predict_table(run, new)
