@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from nervure.benchmarks import BENCHMARKS, Benchmark, Settings, rendered, rendered_costs
+from nervure.cli.options import Json
 from nervure.engine import calibration, costs
 from nervure.errors import NervureError
 from nervure.textual import did_you_mean
@@ -48,9 +49,7 @@ def bench(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads to use; by default as many as PyTorch does.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    as_json: Json = False,
     quick: Annotated[
         bool,
         typer.Option(

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nervure.cli.completion import runs as complete_runs
+from nervure.cli.options import Force, Json
 from nervure.jobs.compare import compare_runs, write_comparison
 from nervure.jobs.run_facts import RunFacts, heading_of, shown_facts, shown_settings
 
@@ -34,10 +35,8 @@ def compare(
             "-o", "--output", help="Page with curves and tables (.html), or curves (.svg, .png)."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
     """Hold runs against each other: settings that differ, errors, wiring, time."""
     comparison = compare_runs(runs)

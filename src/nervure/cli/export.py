@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from nervure.cli.options import Force, Json
 from nervure.export import FORMS, export_model
 from nervure.jobs.predict import model_file
 
@@ -42,10 +43,8 @@ def export(
         float | None,
         typer.Option(help="onnx, numpy: largest change of a sweep that ends a cycle's loop."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
     """Write a trained network in another form; `HELP` says it at length."""
     done = export_model(

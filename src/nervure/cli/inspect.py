@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nervure.cli.completion import runs
+from nervure.cli.options import Json
 from nervure.errors import RunError
 from nervure.jobs.predict import model_file
 from nervure.modules import module_statistics
@@ -40,9 +41,7 @@ def inspect(
     run: Annotated[
         Path, typer.Argument(help="Run folder or model.safetensors file.", autocompletion=runs)
     ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what a run trained: settings, figures, wiring, modules, files."""
     facts = _facts(run)

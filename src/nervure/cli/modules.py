@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nervure.cli.completion import runs
+from nervure.cli.options import Json
 from nervure.jobs import FoundModules, ModulesRequest, find_modules, write_modules
 from nervure.modules import (
     BOOLEAN_SHARE,
@@ -123,9 +124,7 @@ def modules(
     force: Annotated[
         bool, typer.Option("--force", help="Replace these files in the folder.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Find the modules of a trained, pruned network; `HELP` says it at length."""
     usual = (MNIST_THRESHOLD, MNIST_SHARE) if images else (BOOLEAN_THRESHOLD, BOOLEAN_SHARE)

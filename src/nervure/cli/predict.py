@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from nervure.cli.completion import runs
+from nervure.cli.options import Force, Json
 from nervure.errors import RunError
 from nervure.jobs import predict_table, write_predictions
 
@@ -21,10 +22,8 @@ def predict(
     ],
     data: Annotated[Path, typer.Option(help="CSV, Parquet or NPZ file with the same columns.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="CSV file to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
     """Predict every row of a table with a trained run."""
     if output.exists() and not force:

@@ -10,15 +10,14 @@ from typing import Annotated
 import typer
 
 from nervure.cli.completion import runs
+from nervure.cli.options import Json
 from nervure.report import write_report
 from nervure.training.run import Run
 
 
 def report(
     run: Annotated[Path, typer.Argument(help="Run folder.", autocompletion=runs)],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Write the report of a run, finished or not, from what it has recorded."""
     with Run.open(run) as opened:

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from nervure.cli.options import Json
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.errors import NervureError
 from nervure.reproduce import Ledger, cells, freenets, freenets_figures, freenets_tables
@@ -45,7 +46,7 @@ def reproduce_freenets(
     out: Annotated[
         Path, typer.Option(help="Folder of the ledger, figures and models; go on where it stopped.")
     ] = Path("reproduced/freenets"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Reproduce FreeNets: Table 2 and Figures 4 to 9, against the matched one-layer network.
 

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from nervure.cli.options import Json
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.reproduce import Ledger, cells, motif_set, motif_set_figures, motif_set_tables
 from nervure.training import comprehensive_score
@@ -55,7 +56,7 @@ def reproduce_motif_set(
     out: Annotated[
         Path, typer.Option(help="Folder of the ledger and figures; go on where it stopped.")
     ] = Path("reproduced/motif-set"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Reproduce motif-based SET: Tables 1 to 3 and Figures 6 to 9, time and accuracy in one run.
 

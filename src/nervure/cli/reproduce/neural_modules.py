@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from nervure.cli.options import Json
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.errors import DataError, MissingDependencyError, NervureError
 from nervure.reproduce import Ledger
@@ -88,7 +89,7 @@ def reproduce_neural_modules(
     out: Annotated[
         Path, typer.Option(help="Folder of the ledger and figures; go on where it stopped.")
     ] = Path("reproduced/neural-modules"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Reproduce neural modules: Table 1 and the figures, against real baselines.
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from nervure.cli.options import Json
 from nervure.data.polynomials import SAMPLES
 from nervure.engine.activations import ActivationName
 from nervure.jobs import polynomials
@@ -28,7 +29,7 @@ def reproduce_polynomials(
     quick: Annotated[
         bool, typer.Option("--quick", help="One size, one seed, few samples: half a minute.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Learn monomials, sparse, trigonometric and interval-wise polynomials by the largest error.
 

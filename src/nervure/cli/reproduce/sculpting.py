@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from nervure.cli.options import Json
 from nervure.cli.reproduce.sculpting_printing import print_tables
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.reproduce import (
@@ -67,7 +68,7 @@ def reproduce_sculpting(
     out: Annotated[
         Path, typer.Option(help="Folder of the ledger and figures; go on where it stopped.")
     ] = Path("reproduced/sculpting"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Reproduce neural sculpting: Tables 1 to 4, Figures 1 to 4, 7, 8, 10, 12, 13, and structures.
 

@@ -15,6 +15,7 @@ import torch
 import typer
 from rich.console import Console
 
+from nervure.cli.options import Json
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.cli.reproduce.tradeoff_printing import print_report
 from nervure.data import COLOUR_IMAGES
@@ -61,7 +62,7 @@ def reproduce_tradeoff(
     out: Annotated[
         Path, typer.Option(help="Folder of the ledger, figures and models; go on where it stopped.")
     ] = Path("reproduced/tradeoff"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object only.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Reproduce the performance-resources trade-off: Tables 1 to 5 and Figures 2 to 8.
 
