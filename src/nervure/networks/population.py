@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nervure.errors import EngineError
+from nervure.errors import EngineError, ModelFileError
 from nervure.networks import stored_topology
 from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.parameters import replace_values
@@ -119,9 +119,15 @@ class Population(nn.Module):
             nodes = slice(start, start + member.topology.num_nodes)
             rows = plan.topology.indptr[start : nodes.stop + 1]
             edges = slice(int(rows[0]), int(rows[-1]))
+            sources = plan.topology.sources[edges] - np.int32(start)
+            if len(sources) and not (sources.min() >= 0 and sources.max() < nodes.stop - start):
+                raise ModelFileError(
+                    "the saved population has members of other sizes, or in another order; build "
+                    "it with those it was saved with"
+                )
             arrays = (
                 rows - rows[0],
-                plan.topology.sources[edges] - np.int32(start),
+                sources,
                 _within(plan.inputs, nodes),
                 _within(plan.outputs, nodes),
                 plan.codes[nodes],
