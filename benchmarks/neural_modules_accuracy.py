@@ -3,10 +3,11 @@
     python benchmarks/neural_modules_accuracy.py --data codon --nodes 200 --seeds 5
     python benchmarks/neural_modules_accuracy.py --data gas activity facebook --nodes 300 --seeds 3
 
-Every run is that of `nervure train neural-modules` with its defaults but for the penalty; the same
-seed gives the same split and the same initial weights to all penalties, so differences are paired.
-A run that does not converge is reported as such and left out of the means. Results are added to a
-JSON-lines file, from which finished runs are taken when the command is repeated.
+Every run is that of `nervure train neural-modules` with its defaults but for the penalty (and
+alpha, if given); the same seed gives the same split and initial weights to all penalties, so
+differences are paired. A run that does not converge is reported as such and left out of the means.
+Results are added to a JSON-lines file, from which finished runs are taken when the command is
+repeated.
 """
 
 import argparse
@@ -19,22 +20,19 @@ from typing import Any
 
 from nervure.errors import NervureError
 from nervure.jobs import NeuralModulesRequest, train_neural_modules
+from nervure.rules.repulsion import ALPHA
 
 PENALTIES = ("repulsion", "none", "l2")
+KEYS = "data", "nodes", "penalty", "alpha", "seed", "epochs"
 
 
-def run_one(data: str, nodes: int, penalty: str, seed: int, epochs: int) -> dict[str, Any]:
+def run_one(key: dict[str, Any]) -> dict[str, Any]:
     """Train once and give the summary, or the reason why not."""
-    key = {"data": data, "nodes": nodes, "penalty": penalty, "seed": seed, "epochs": epochs}
     with tempfile.TemporaryDirectory() as folder:
         request = NeuralModulesRequest(
-            data=data,
-            nodes=nodes,
-            penalty=penalty,  # type: ignore[arg-type]
-            seed=seed,
-            epochs=epochs,
+            **key,
             # One baseline per seed is enough: it does not know of penalties.
-            baseline=penalty == PENALTIES[0],
+            baseline=key["penalty"] == PENALTIES[0],
             out=Path(folder) / "run",
         )
         try:
@@ -116,22 +114,22 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--alpha", type=float, default=ALPHA)
     parser.add_argument("--results", type=Path, default=Path("neural_modules_accuracy.jsonl"))
     options = parser.parse_args()
     lines = options.results.read_text().splitlines() if options.results.exists() else []
     known = [json.loads(line) for line in lines]
     wanted = [
-        (data, options.nodes, penalty, seed, options.epochs)
+        (data, options.nodes, penalty, options.alpha, seed, options.epochs)
         for data in options.data
         for seed in range(options.seeds)
         for penalty in PENALTIES
     ]
-    keys = ("data", "nodes", "penalty", "seed", "epochs")
     results = []
     for case in wanted:
-        found = next((r for r in known if tuple(r[k] for k in keys) == case), None)
+        found = next((r for r in known if tuple(r.get(k) for k in KEYS) == case), None)
         if found is None:
-            found = run_one(*case)
+            found = run_one(dict(zip(KEYS, case, strict=True)))
             with options.results.open("a") as file:
                 file.write(json.dumps(found) + "\n")
         results.append(found)

@@ -101,7 +101,7 @@ def bench(
         for benchmark in chosen:
             reports.append(benchmark.run(settings))
             if not as_json:
-                Console().print(rendered(reports[-1]))
+                output().print(rendered(reports[-1]))
     if as_json:
         values = [report.to_json() for report in reports]
         sys.stdout.write(json.dumps({"reports": values} if name is None else values[0]) + "\n")
@@ -143,7 +143,7 @@ def _calibrate(seconds: float, output: Path | None, as_json: bool, force: bool) 
             seconds, lambda done, total: bars.update(task, completed=done, total=total)
         )
     if not as_json:
-        Console().print(rendered_costs(table))
+        output().print(rendered_costs(table))
     try:
         written = costs.save_table(table, output)
     except OSError as error:
@@ -154,4 +154,4 @@ def _calibrate(seconds: float, output: Path | None, as_json: bool, force: bool) 
         return
     # Unwrapped, so that the path can be copied from a narrow terminal.
     use = "from now on nervure chooses by it" if output is None else "nervure does not read it"
-    Console().print(f"written to {written}; {use}", soft_wrap=True, highlight=False, markup=False)
+    output().print(f"written to {written}; {use}", soft_wrap=True, highlight=False, markup=False)

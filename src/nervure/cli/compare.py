@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from nervure.cli.completion import runs as complete_runs
@@ -49,7 +48,7 @@ def compare(
         ]
         sys.stdout.write(json.dumps({"groups": groups, "notes": list(comparison.notes)}) + "\n")
         return
-    console = Console()
+    console = output()
     for note in comparison.notes:
         console.print(note, highlight=False, markup=False)
     for group in comparison.groups:

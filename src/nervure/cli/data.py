@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from nervure.cli.console import result_console
 from nervure.data import list_datasets
 
 app = typer.Typer(help="Datasets known by name.", no_args_is_help=True)
@@ -44,4 +44,4 @@ def list_command(
             "yes" if info.subset is None else "subset",
             info.found,
         )
-    Console().print(table)
+    result_console().print(table)

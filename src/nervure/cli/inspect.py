@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from nervure.cli.completion import runs
+from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.errors import RunError
 from nervure.jobs.predict import model_file
@@ -53,7 +53,7 @@ def inspect(
     table.add_column("", overflow="fold")
     for key, value in facts.items():
         table.add_row(key.replace("_", " "), _shown(value))
-    Console().print(table)
+    result_console().print(table)
 
 
 def _facts(path: Path) -> dict[str, Any]:

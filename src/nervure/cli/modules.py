@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nervure.cli.completion import runs
+from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.jobs import FoundModules, ModulesRequest, find_modules, write_modules
 from nervure.modules import (
@@ -143,7 +144,7 @@ def modules(
     if as_json:
         sys.stdout.write(json.dumps({**found.to_json(), "files": files}) + "\n")
         return
-    console = Console()
+    console = result_console()
     table = _table(found, formulas=True)
     lines = [line for m in found.hierarchy.modules for line in formula_lines(m.formulas)]
     # Formulas that would be broken in their column stand better below the table.

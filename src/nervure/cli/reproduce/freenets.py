@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.errors import NervureError
@@ -93,7 +93,7 @@ def reproduce_freenets(
         }
         sys.stdout.write(json.dumps(values) + "\n")
         return
-    console = Console()
+    console = result_console()
     console.print(_accuracy_table(lines))
     for test in tests:
         p = "" if math.isnan(test.p_value) else f", p = {test.p_value:.2g} (paired t-test)"

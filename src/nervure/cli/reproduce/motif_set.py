@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.reproduce import Ledger, cells, motif_set, motif_set_figures, motif_set_tables
@@ -106,7 +106,7 @@ def reproduce_motif_set(
         }
         sys.stdout.write(json.dumps(values) + "\n")
         return
-    console = Console()
+    console = result_console()
     console.print(_properties_table(properties))
     for where in dict.fromkeys((line.data, line.hidden) for line in lines):
         chosen = [line for line in lines if (line.data, line.hidden) == where]

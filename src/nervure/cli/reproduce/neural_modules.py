@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.errors import DataError, MissingDependencyError, NervureError
@@ -114,7 +115,7 @@ def reproduce_neural_modules(
     )
     _check(configuration)
     ledger = Ledger(out / "ledger.sqlite")
-    console = Console()
+    console = result_console()
     values: dict[str, Any] = {"configuration": asdict(configuration), "parts": {}}
     for part in chosen:
         try:

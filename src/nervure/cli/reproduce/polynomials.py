@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.data.polynomials import SAMPLES
 from nervure.engine.activations import ActivationName
@@ -66,4 +67,4 @@ def reproduce_polynomials(
             f"{row.mean_error:.3g}",
             f"{row.seconds:.1f}",
         )
-    Console().print(table)
+    result_console().print(table)

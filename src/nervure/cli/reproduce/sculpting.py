@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.cli.reproduce.sculpting_printing import print_tables
 from nervure.cli.reproduce.shared import cell_progress
@@ -126,7 +127,7 @@ def reproduce_sculpting(
         }
         sys.stdout.write(json.dumps(values) + "\n")
         return
-    console = Console()
+    console = result_console()
     print_tables(console, report)
     console.print(f"figures and ledger: {out}", soft_wrap=True, highlight=False)
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from rich.console import Console
 
+from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.cli.reproduce.shared import cell_progress
 from nervure.cli.reproduce.tradeoff_printing import print_report
@@ -109,7 +109,7 @@ def reproduce_tradeoff(
         }
         sys.stdout.write(json.dumps(values) + "\n")
         return
-    console = Console()
+    console = result_console()
     print_report(console, report)
     console.print(f"figures, models and ledger: {out}", soft_wrap=True, highlight=False)
 

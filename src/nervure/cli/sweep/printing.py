@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from nervure.cli.console import result_console
 from nervure.jobs.sweep import SweepResult, Trial
 from nervure.jobs.sweep.space import text_of
 
@@ -68,7 +69,7 @@ def print_line(console: Console, text: str) -> None:
 
 def show(method: str, result: SweepResult, command: str | None, again: str) -> None:
     """Print the best trials, the test error of the very best, and how to train it again."""
-    console = Console()
+    console = result_console()
     if result.best is not None and command is not None:
         classes = "test_error" in result.result
         table = Table(title=f"{method}: the best of {len(result.trials)} trials")

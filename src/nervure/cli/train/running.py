@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from nervure.cli.console import result_console
 from nervure.cli.train import options
 from nervure.cli.train.method import Method
 from nervure.cli.train.settings_file import settings_text
@@ -91,7 +92,7 @@ def _show(method: Method, result: TrainResult) -> None:
         table.add_column(heading, justify="right")
     for row in method.rows(summary):
         table.add_row(*row)
-    console = Console()
+    console = result_console()
     console.print(table)
     for note in summary.get("notes", ()):
         console.print(note, highlight=False, markup=False)
