@@ -39,8 +39,8 @@ ALLOWED = {
         "measures", "modules", "networks", "rules", "training", "baselines", "report",
     },
     "reproduce": {
-        "errors", "optional", "processes", "baselines", "data", "measures", "modules", "networks",
-        "report", "rules", "topology", "training",
+        "errors", "optional", "processes", "textual", "baselines", "data", "measures", "modules",
+        "networks", "report", "rules", "topology", "training",
     },
     "benchmarks": {
         "errors", "optional", "_core", "topology", "engine", "modules", "networks", "rules",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -17,3 +17,12 @@ def listed(names: Iterable[str], most: int = 10) -> str:
     names = list(names)
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def not_among(what: str, unknown: Sequence[str], known: Iterable[str]) -> str:
+    """Say what was expected in the place of words that are not known, one at least."""
+    known = list(known)
+    return (
+        f"{what}: expected among {', '.join(known)}, got {', '.join(unknown)}"
+        f"{did_you_mean(unknown[0], known)}"
+    )

@@ -184,3 +184,18 @@ def test_command(folders, tmp_path):
     for run in five:
         run.close()
     assert "r4:" in text
+
+
+def test_other_targets_and_other_files_of_one_name_are_other_data(tmp_path):
+    base = {"dataset": "shop", "task": "classification"}
+    asked = [("/a/shop.csv", "sold"), ("/a/shop.csv", "city"), ("/b/shop.csv", "sold")]
+    for i, (data, target) in enumerate(asked):
+        request = {"method": "set", "arguments": {"data": data, "target": target}}
+        run = Run.create(tmp_path / str(i), config={**base, "target": target}, request=request)
+        run.record_epoch(1, {"validation_error": 0.5})
+        run.finish({})
+        run.close()
+    groups = compare_runs([tmp_path / str(i) for i in range(3)]).groups
+    assert [group[0].dataset for group in groups] == [
+        "/a/shop.csv, shop, sold", "shop, city", "/b/shop.csv, shop, sold",
+    ]  # fmt: skip

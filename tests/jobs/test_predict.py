@@ -3,9 +3,10 @@ import csv
 import numpy as np
 import pytest
 
-from nervure.errors import ModelFileError
+from nervure.errors import ModelFileError, RunError
 from nervure.jobs.freenet import FreeNetRequest, train_freenet
-from nervure.jobs.predict import predict_table
+from nervure.jobs.predict import check_output, model_file, predict_table, write_predictions
+from nervure.training import Run
 from nervure.training.model_file import load_model, save_model
 
 
@@ -62,3 +63,32 @@ def test_a_target_without_units_is_refused(tmp_path, changes):
     damaged(run, **changes)
     with pytest.raises(ModelFileError, match=r"of its outputs \(1\) does not fit"):
         predict_table(run, new)
+
+
+def test_neither_model_nor_table_is_overwritten(tmp_path):
+    run, new = trained(tmp_path, lambda a, b: "yes" if a > b else "no")
+    model = run / "model.safetensors"
+    for path in (new, tmp_path / "link.csv"):
+        if not path.exists():
+            path.symlink_to(new)
+        with pytest.raises(RunError, match="is what the predictions are made from"):
+            check_output(path, force=True, inputs=(new, model))
+    with pytest.raises(RunError, match=r"ends in \.csv"):
+        check_output(model, force=True, inputs=(new, model))
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    run, new = trained(tmp_path, lambda a, b: a + b)
+    with pytest.raises(RunError, match="No such file or directory; choose a folder that is there"):
+        write_predictions(predict_table(run, new), tmp_path / "nowhere" / "x.csv")
+
+
+def test_what_has_no_model_says_how_it_stands(tmp_path):
+    with pytest.raises(ValueError, match="bad"), Run.create(tmp_path / "run", config={}):
+        raise ValueError("a bad end")
+    with pytest.raises(RunError, match=r"it is failed \(a bad end\); go on with"):
+        model_file(tmp_path / "run")
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "sweep.sqlite").touch()
+    with pytest.raises(RunError, match="is a sweep"):
+        model_file(tmp_path / "sweep")

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from nervure.benchmarks import BENCHMARKS, Benchmark, Settings, rendered, rendered_costs
+from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.engine import calibration, costs
 from nervure.errors import NervureError
@@ -101,7 +102,7 @@ def bench(
         for benchmark in chosen:
             reports.append(benchmark.run(settings))
             if not as_json:
-                output().print(rendered(reports[-1]))
+                result_console().print(rendered(reports[-1]))
     if as_json:
         values = [report.to_json() for report in reports]
         sys.stdout.write(json.dumps({"reports": values} if name is None else values[0]) + "\n")
@@ -143,7 +144,7 @@ def _calibrate(seconds: float, output: Path | None, as_json: bool, force: bool) 
             seconds, lambda done, total: bars.update(task, completed=done, total=total)
         )
     if not as_json:
-        output().print(rendered_costs(table))
+        result_console().print(rendered_costs(table))
     try:
         written = costs.save_table(table, output)
     except OSError as error:
@@ -154,4 +155,6 @@ def _calibrate(seconds: float, output: Path | None, as_json: bool, force: bool) 
         return
     # Unwrapped, so that the path can be copied from a narrow terminal.
     use = "from now on nervure chooses by it" if output is None else "nervure does not read it"
-    output().print(f"written to {written}; {use}", soft_wrap=True, highlight=False, markup=False)
+    result_console().print(
+        f"written to {written}; {use}", soft_wrap=True, highlight=False, markup=False
+    )

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from nervure.cli.completion import runs as complete_runs
+from nervure.cli.console import result_console
 from nervure.cli.options import Force, Json
 from nervure.jobs.compare import compare_runs, write_comparison
 from nervure.jobs.run_facts import RunFacts, heading_of, shown_facts, shown_settings
@@ -48,7 +50,7 @@ def compare(
         ]
         sys.stdout.write(json.dumps({"groups": groups, "notes": list(comparison.notes)}) + "\n")
         return
-    console = output()
+    console = result_console()
     for note in comparison.notes:
         console.print(note, highlight=False, markup=False)
     for group in comparison.groups:
@@ -62,16 +64,16 @@ def compare(
 
 
 def _table(group: Sequence[RunFacts]) -> Table:
-    table = Table(title=heading_of(group))
+    table = Table(title=escape(heading_of(group)))
     facts = [shown_facts(run) for run in group]
     headings = [heading for heading in facts[0] if any(one[heading] != "-" for one in facts)]
     settings = [shown_settings(run) for run in group]
     if len(group) <= _COLUMNS:
         table.add_column("")
         for run in group:
-            table.add_column(run.name, justify="right", overflow="fold")
+            table.add_column(escape(run.name), justify="right", overflow="fold")
         for heading in settings[0]:
-            table.add_row(heading, *(one[heading] for one in settings))
+            table.add_row(heading, *(escape(one[heading]) for one in settings))
         for heading in headings:
             table.add_row(heading, *(one[heading] for one in facts))
         return table
@@ -79,7 +81,7 @@ def _table(group: Sequence[RunFacts]) -> Table:
     for heading in headings:
         table.add_column(heading.replace("validation", "valid."), justify="right", overflow="fold")
     for run, one in zip(group, facts, strict=True):
-        table.add_row(run.name, *(one[heading] for heading in headings))
+        table.add_row(escape(run.name), *(one[heading] for heading in headings))
     return table
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from nervure.cli.completion import runs
 from nervure.cli.console import result_console
 from nervure.cli.options import Json
-from nervure.errors import RunError
 from nervure.jobs.predict import model_file
 from nervure.modules import module_statistics
 from nervure.training.model_file import load_model
@@ -48,11 +48,11 @@ def inspect(
     if as_json:
         sys.stdout.write(json.dumps(facts) + "\n")
         return
-    table = Table(title=str(run), show_header=False)
+    table = Table(title=escape(str(run)), show_header=False)
     table.add_column("")
     table.add_column("", overflow="fold")
     for key, value in facts.items():
-        table.add_row(key.replace("_", " "), _shown(value))
+        table.add_row(key.replace("_", " "), escape(_shown(value)))
     result_console().print(table)
 
 
@@ -61,6 +61,8 @@ def _facts(path: Path) -> dict[str, Any]:
     if path.is_dir():
         run = Run.open(path)
         facts["status"] = run.status
+        if run.reason is not None:
+            facts["reason"] = run.reason
         for key in _SETTINGS:
             if run.config.get(key) is not None:
                 facts[key] = run.config[key]
@@ -71,8 +73,6 @@ def _facts(path: Path) -> dict[str, Any]:
         recorded = len(run.epochs())
         facts["rounds" if run.config.get("method") == "sculpt" else "epochs"] = recorded
         if not run.model_path.exists():
-            if not recorded:
-                raise RunError(f"the run in {path} has recorded nothing yet")
             return facts
     file = model_file(path)
     loaded = load_model(file)

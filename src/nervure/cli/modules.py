@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from nervure.cli.completion import runs
@@ -170,7 +171,7 @@ def _table(found: FoundModules, *, formulas: bool) -> Table:
         caption += f"; {len(found.detection.dropped):,} nodes left out: on no path from an input "
         caption += "to an output"
     table = Table(
-        title=f"{count} module{'' if count == 1 else 's'} in {found.request.target}",
+        title=escape(f"{count} module{'' if count == 1 else 's'} in {found.request.target}"),
         caption=caption,
         show_lines=formulas and any(module.formulas for module in hierarchy.modules),
     )

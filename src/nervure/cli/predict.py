@@ -12,8 +12,8 @@ from rich.console import Console
 
 from nervure.cli.completion import runs
 from nervure.cli.options import Force, Json
-from nervure.errors import RunError
 from nervure.jobs import predict_table, write_predictions
+from nervure.jobs.predict import check_output, model_file
 
 
 def predict(
@@ -26,8 +26,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Predict every row of a table with a trained run."""
-    if output.exists() and not force:
-        raise RunError(f"{output} exists; pass --force to replace it, or choose another name")
+    check_output(output, force=force, inputs=(data, model_file(run)))
     predictions = predict_table(run, data)
     write_predictions(predictions, output, force=force)
     if as_json:

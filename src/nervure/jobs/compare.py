@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +63,14 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
     twice = [f for i, f in enumerate(folders) if resolved[i] in resolved[:i]]
     if twice:
         raise RunError(f"{twice[0]} is given twice")
-    runs: dict[tuple[str, str], list[tuple[RunFacts, dict[str, Any]]]] = {}
+    runs: dict[tuple[str, str, str], list[tuple[RunFacts, dict[str, Any]]]] = {}
     for folder, name in zip(folders, _names(folders), strict=True):
-        facts, config = _facts(folder, name)
-        runs.setdefault((facts.dataset, facts.task), []).append((facts, config))
-    groups = tuple(_with_settings(group) for group in runs.values())
+        facts, config, source = _facts(folder, name)
+        runs.setdefault((facts.dataset, facts.task, source), []).append((facts, config))
+    groups = tuple(
+        _with_settings([(replace(facts, dataset=dataset), config) for facts, config in group])
+        for dataset, group in zip(_headings(list(runs)), runs.values(), strict=True)
+    )
     notes: tuple[str, ...] = ()
     if len(groups) > 1:
         kinds = "; ".join(f"{len(group)} on {heading_of(group)}" for group in groups)
@@ -109,9 +112,20 @@ def _runs_in(folder: Path) -> list[Path]:
     return sorted((folder / TRIALS).glob("*")) if (folder / SWEEP).is_file() else [folder]
 
 
-def _facts(folder: Path, name: str) -> tuple[RunFacts, dict[str, Any]]:
+def _headings(sources: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Name datasets by their files where two of one name were learned."""
+    known = [(dataset, task) for dataset, task, _ in sources]
+    return [
+        f"{source}, {dataset}" if known.count((dataset, task)) > 1 and source else dataset
+        for dataset, task, source in sources
+    ]
+
+
+def _facts(folder: Path, name: str) -> tuple[RunFacts, dict[str, Any], str]:
+    """Give what is known of a run, its settings, and the file that it was asked to learn."""
     with Run.open(folder) as run:
         config, result, epochs = run.config, run.result or {}, run.epochs()
+        arguments = (run.request or {}).get("arguments")
         status = _status(run, len(epochs))
         parameters = _parameters(run)
     task = str(config.get("task", _task(epochs)))
@@ -124,10 +138,12 @@ def _facts(folder: Path, name: str) -> tuple[RunFacts, dict[str, Any]]:
         numbers = [value for value in found if value is not None and math.isfinite(value)]
         unit = scale if task == "regression" else 1.0
         validation = unit * min(numbers) if numbers else None
+    asked = arguments if isinstance(arguments, dict) else {}
+    dataset, target = str(config.get("dataset", "unknown data")), asked.get("target")
     facts = RunFacts(
         folder=folder,
         name=name,
-        dataset=str(config.get("dataset", "unknown data")),
+        dataset=dataset if target is None else f"{dataset}, {target}",
         task=task,
         status=status,
         settings={},
@@ -141,7 +157,9 @@ def _facts(folder: Path, name: str) -> tuple[RunFacts, dict[str, Any]]:
         epochs=epochs,
         scale=scale,
     )
-    return facts, config
+    # Datasets known by name are told by it.
+    source = str(asked.get("data", ""))
+    return facts, config, source if Path(source).is_absolute() else ""
 
 
 def _task(epochs: Sequence[Mapping[str, Any]]) -> str:
@@ -184,7 +202,7 @@ def _with_settings(group: list[tuple[RunFacts, dict[str, Any]]]) -> tuple[RunFac
     having = {key: [c[key] for c in configs if key in c] for key in keys}
     other = [key for key in keys if any(value != having[key][0] for value in having[key])]
     return tuple(
-        RunFacts(**{**vars(facts), "settings": {key: config.get(key, "-") for key in other}})
+        replace(facts, settings={key: config.get(key, "-") for key in other})
         for facts, config in group
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,8 +16,13 @@ from numpy.typing import NDArray
 
 from nervure.data import encoder_from_json, read_table
 from nervure.errors import ModelFileError, RunError
-from nervure.training import predict_values
+from nervure.folders import write_whole
+from nervure.jobs.sweep.folder import TRIALS
+from nervure.jobs.sweep.study import DATABASE as SWEEP
+from nervure.training import Run, predict_values
 from nervure.training.model_file import load_model
+from nervure.training.run_database import DATABASE
+from nervure.training.run_folder import MODEL
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,29 @@ class Predictions:
 
 
 def model_file(run: Path) -> Path:
-    """Give the model file of a run folder, or the file itself."""
+    """Give the model file of a run folder, or the file itself.
+
+    Raises
+    ------
+    RunError
+        If there is no run, or it has not come to a model.
+    """
+    if (run / SWEEP).is_file():
+        raise RunError(
+            f"{run} is a sweep, which has many models: choose a run in {run / TRIALS}, or train "
+            "with its best settings"
+        )
     if run.is_dir():
-        return run / "model.safetensors"
+        path = run / MODEL
+        if not path.exists() and (run / DATABASE).is_file():
+            with Run.open(run) as opened:
+                status, reason = opened.status, opened.reason
+            raise RunError(
+                f"the run in {run} has no model: it is {status}"
+                + (f" ({reason})" if reason else "")
+                + f"; go on with nervure train METHOD --resume {run}"
+            )
+        return path
     if not run.exists():
         raise RunError(f"no run at {run}: expected a run folder or a model.safetensors file")
     return run
@@ -111,6 +137,24 @@ def _outputs(
     return cast(str, task), tuple(names or ()), float(mean or 0.0), float(std or 1.0)
 
 
+def check_output(path: Path, *, force: bool = False, inputs: Iterable[Path] = ()) -> None:
+    """Check that predictions may be written to a file: none of those they are made from.
+
+    Raises
+    ------
+    RunError
+        If they may not.
+    """
+    if path.suffix.lower() not in ("", ".csv", ".txt"):
+        raise RunError(f"{path}: predictions are written as CSV; choose a name that ends in .csv")
+    if not path.exists():
+        return
+    if any(one.exists() and path.samefile(one) for one in inputs):
+        raise RunError(f"{path} is what the predictions are made from; choose another name")
+    if not force:
+        raise RunError(f"{path} exists; pass --force to replace it, or choose another name")
+
+
 def write_predictions(predictions: Predictions, path: Path, *, force: bool = False) -> None:
     """Write a CSV with a column ``prediction`` and, for classes, one probability column each.
 
@@ -119,10 +163,10 @@ def write_predictions(predictions: Predictions, path: Path, *, force: bool = Fal
     Raises
     ------
     RunError
-        If the file exists and `force` is false, or cannot be written.
+        If the name is not one of a CSV, the file exists and `force` is false, or it cannot be
+        written.
     """
-    if path.exists() and not force:
-        raise RunError(f"{path} exists; pass --force to replace it, or choose another name")
+    check_output(path, force=force)
     columns: dict[str, object] = {}
     if predictions.labels.ndim == 1:
         columns["prediction"] = pa.array(predictions.labels.tolist())
@@ -132,7 +176,12 @@ def write_predictions(predictions: Predictions, path: Path, *, force: bool = Fal
     if predictions.probabilities is not None:
         for name, column in zip(predictions.class_names, predictions.probabilities.T, strict=True):
             columns[f"probability_{name}"] = pa.array(column)
+    written = io.BytesIO()
+    pyarrow.csv.write_csv(pa.table(columns), written)
     try:
-        pyarrow.csv.write_csv(pa.table(columns), path)
+        write_whole(path, written.getvalue())
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error}") from error
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}; choose a folder that is there and "
+            "that you may write to"
+        ) from error

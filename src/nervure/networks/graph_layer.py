@@ -121,7 +121,7 @@ class GraphLayer(nn.Module):
         if storage not in ("sparse", "dense"):
             raise EngineError(f"storage: expected 'sparse' or 'dense', got {storage!r}")
         if contraction is not None and not 0 < contraction < 1:
-            raise EngineError(f"contraction: expected between 0 and 1, got {contraction}")
+            raise EngineError(f"contraction: expected above 0 and below 1, got {contraction}")
         if storage == "dense" and not bias:
             raise EngineError("dense storage keeps biases on the diagonal; bias=False needs sparse")
         if block > 1 and (storage == "dense" or contraction is not None):

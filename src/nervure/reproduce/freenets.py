@@ -20,6 +20,7 @@ from nervure.networks import FreeNet, count_parameters
 from nervure.reproduce.completed import completed
 from nervure.reproduce.ledger import Cell
 from nervure.rules import CoActivationStatistics, Rewiring, pair_histograms
+from nervure.textual import not_among
 from nervure.training import TrainingOptions, evaluate, fit
 from nervure.training.evolve import coactivation_rule
 from nervure.training.model_file import load_model, save_model
@@ -82,7 +83,7 @@ def cells(
     """
     unknown = [name for name in datasets if name not in PAPER]
     if unknown:
-        raise EngineError(f"data: expected among {', '.join(PAPER)}, got {', '.join(unknown)}")
+        raise EngineError(not_among("data", unknown, PAPER))
     return [
         {"data": data, "neurons": k, "seed": seed, "network": network, **asdict(settings)}
         for seed in seeds

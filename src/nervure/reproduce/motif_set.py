@@ -19,6 +19,7 @@ from nervure.data import Prepared, load, prepare
 from nervure.errors import EngineError
 from nervure.networks import SparseMLP, count_parameters
 from nervure.reproduce.ledger import Cell
+from nervure.textual import not_among
 from nervure.training import Training, TrainingOptions, evaluate
 from nervure.training.sparse_rules import SparseOptions
 
@@ -125,9 +126,7 @@ def cells(
     for name, given, known in (("data", datasets, DATASETS), ("hidden", hidden, tuple(HIDDEN))):
         unknown = [value for value in given if value not in known]
         if unknown:
-            raise EngineError(
-                f"{name}: expected among {', '.join(known)}, got {', '.join(unknown)}"
-            )
+            raise EngineError(not_among(name, unknown, known))
     parts = ["sparse", *(["dense"] if dense else [])]
     rates = {"sparse": settings.learning_rate, "dense": dense_rate or settings.learning_rate}
     found = [

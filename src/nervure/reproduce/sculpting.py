@@ -8,6 +8,7 @@ from typing import Any
 
 from nervure.errors import EngineError
 from nervure.modules.clustering_method import Criterion
+from nervure.textual import not_among
 from nervure.training.sculpting import PAPER_EDGE_STEPS, PAPER_UNIT_STEPS
 
 EXPERIMENT = "sculpting"
@@ -218,7 +219,7 @@ def cells(parts: Sequence[str], settings: Settings, images: ImageSettings) -> li
     """
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
-        raise EngineError(f"parts: expected among {', '.join(PARTS)}, got {', '.join(unknown)}")
+        raise EngineError(not_among("parts", unknown, PARTS))
     found: list[dict[str, Any]] = []
     for part in parts:
         if part in BUDGETS:

@@ -20,6 +20,7 @@ from nervure.reproduce.completed import completed
 from nervure.reproduce.ledger import Cell, Ledger
 from nervure.reproduce.plain import plain
 from nervure.rules import ResourceTradeoff
+from nervure.textual import not_among
 from nervure.topology import Topology, dense_dag
 from nervure.training import (
     THRESHOLDS,
@@ -120,7 +121,7 @@ def wiring_cells(
     """
     unknown = [name for name in datasets if name not in COLOUR_IMAGES]
     if unknown:
-        raise EngineError(f"data: expected among {', '.join(COLOUR_IMAGES)}, got {unknown[0]}")
+        raise EngineError(not_among("data", unknown, COLOUR_IMAGES))
     return [
         {"kind": "wiring", "data": data, "seed": seed, "reach": reach, **asdict(settings)}
         for seed in seeds

@@ -24,6 +24,7 @@ from nervure.reproduce.neural_modules.methods import METHODS
 from nervure.reproduce.neural_modules.part import DATASETS, QUICK, Configuration, Outcome, Part
 from nervure.reproduce.neural_modules.parts import PARTS
 from nervure.reproduce.neural_modules.running import Heard, run_part
+from nervure.textual import not_among
 
 _FULL = Configuration()
 # Fewer have no room for twice as many edges as nodes.
@@ -148,19 +149,17 @@ def _chosen(parts: list[str] | None) -> list[Part]:
     of = {name: [key for key in PARTS if name in (key, key.rstrip("ab"))] for name in parts}
     unknown = [name for name, keys in of.items() if not keys]
     if unknown:
-        raise NervureError(
-            f"parts: expected among {', '.join(PARTS)} or all, got {', '.join(unknown)}"
-        )
+        raise NervureError(not_among("parts", unknown, [*PARTS, "all"]))
     return [PARTS[key] for key in dict.fromkeys(key for keys in of.values() for key in keys)]
 
 
 def _check(configuration: Configuration) -> None:
     unknown = [name for name in configuration.datasets if name not in DATASETS]
     if unknown:
-        raise NervureError(f"data: expected among {', '.join(DATASETS)}, got {', '.join(unknown)}")
+        raise NervureError(not_among("data", unknown, DATASETS))
     strange = [name for name in configuration.methods if name not in METHODS]
     if strange:
-        raise NervureError(f"method: expected among {', '.join(METHODS)}, got {', '.join(strange)}")
+        raise NervureError(not_among("method", strange, METHODS))
     if min(configuration.sizes) < _LEAST_NODES:
         raise NervureError(
             f"nodes: expected at least {_LEAST_NODES}, got {min(configuration.sizes)}"

@@ -19,6 +19,8 @@ _FIXED = (
     "data", "target", "task", "split_by", "train_rows", "validation_rows", "rows", "seed",
     "baseline",
 )  # fmt: skip
+# What is of the sweep and not of its trials.
+_OWN = "search", "space", "trials", "jobs", "prune", "engine", "out", "force", "as_json"
 _HOW = "learning-rate=0.01:1:log, nodes=50:200 or nodes=50,100,200"
 
 
@@ -120,7 +122,8 @@ def _bounds(key: str, value: object) -> tuple[Any, Any, bool] | None:
 
 def _checked(context: typer.Context, key: str, value: Any) -> tuple[str, Any]:  # noqa: ANN401
     """Check a value, which a text holds as the command line does."""
-    return option_value(context, key, value, as_typed=isinstance(value, str))
+    typed = isinstance(value, str)
+    return option_value(context, key, value, as_typed=typed, unwanted=(*_FIXED, *_OWN))
 
 
 def _refuse(context: typer.Context, key: str, name: str) -> None:

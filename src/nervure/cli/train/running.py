@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from nervure.cli.console import result_console
@@ -86,12 +87,16 @@ def _trained(method: Method, request: TrainRequest, listener: Listener | None) -
 
 def _show(method: Method, result: TrainResult) -> None:
     summary = result.summary
-    table = Table(title=f"{summary['method']} on {summary['dataset']}, seed {summary['seed']}")
+    title = f"{summary['method']} on {summary['dataset']}, seed {summary['seed']}"
+    table = Table(title=escape(title))
     table.add_column("")
-    for heading in (method.label, method.baseline):
+    rows = method.rows(summary)
+    # Without a baseline, which then has no error either, there is no column for it.
+    shown = 3 if rows[0][2] != "-" else 2
+    for heading in (method.label, method.baseline)[: shown - 1]:
         table.add_column(heading, justify="right")
-    for row in method.rows(summary):
-        table.add_row(*row)
+    for row in rows:
+        table.add_row(*row[:shown])
     console = result_console()
     console.print(table)
     for note in summary.get("notes", ()):
@@ -102,8 +107,8 @@ def _show(method: Method, result: TrainResult) -> None:
             again(method.name, result.folder), soft_wrap=True, highlight=False, markup=False
         )
     # Paths are printed unwrapped, so that they can be copied from a narrow terminal.
-    console.print(f"report: {result.report}", soft_wrap=True, highlight=False)
-    console.print(f"model:  {result.model}", soft_wrap=True, highlight=False)
+    console.print(f"report: {result.report}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"model:  {result.model}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _refuse_others(context: typer.Context) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ def option_value(
     value: Any,  # noqa: ANN401
     *,
     as_typed: bool = False,
+    unwanted: Collection[str] = (),
 ) -> tuple[str, Any]:
     """Check a value for an option, as strictly as a file can be that says what type it is.
 
@@ -86,6 +87,8 @@ def option_value(
         A TOML value; a list stands for texts with commas.
     as_typed : bool
         Whether it is a text as it is typed, which may be a number too.
+    unwanted : collection of str
+        Parameters that are not offered where the key is none.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def option_value(
     known = dict(_parameters(context))
     name = key.replace("_", "-")
     if name not in known or known[name].name in _NOT_IN_FILES:
-        others = [k for k, parameter in known.items() if parameter.name not in _NOT_IN_FILES]
+        others = [k for k, p in known.items() if p.name not in (*_NOT_IN_FILES, *unwanted)]
         near = did_you_mean(name, others) or f"; expected one of {', '.join(others)}"
         raise SettingsError(f"{key}: no option of nervure {_words(context)}{near}")
     parameter = known[name]

@@ -114,7 +114,8 @@ def tradeoff(
         bool | None,
         typer.Option(
             "--augment/--no-augment",
-            help="Mirror and shift images at random in training; only for cifar10 and cifar10_t8.",
+            help="Mirror and shift images at random in training; by default only cifar10 and "
+            "cifar10_t8.",
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
