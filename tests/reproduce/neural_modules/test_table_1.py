@@ -90,7 +90,11 @@ def test_values_are_strict_json_and_the_figure_has_a_panel_per_dataset():
     assert values["cells"][0]["paper"] == 0.151
     assert [len(c["trainings"]) for c in values["cells"][:2]] == [2, 3]
     assert [f["failed"] for f in values["cells"][0]["failed"]] == ["EngineError: it broke"]
-    assert len(told.figures["table-1-errors"].axes) == 2
+    figure = told.figures["table-1-errors"]
+    assert len(figure.axes) == 2
+    # Methods that were not asked for are not in the legend.
+    run = {METHODS[cell["method"]].label for cell, _ in found() if cell["kind"] == "training"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == run
 
 
 def test_sizes_are_no_pairs_of_their_own():

@@ -184,6 +184,8 @@ def _figure(found: Found, places: Sequence[tuple[str, int]]) -> Figure:
     figure, panels = panel_grid(len(names), 2)
     for panel, data in zip(panels, names, strict=True):
         for index, (method, label) in enumerate(_LABELS.items()):
+            if not any(_of(found, method, *place) for place in places):
+                continue
             sizes = [n for name, n in places if name == data and _of(found, method, data, n)]
             means = [
                 100 * fmean(r["test_error"] for r in _of(found, method, data, n)) for n in sizes
