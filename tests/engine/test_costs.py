@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nervure
-from nervure import Topology, engine
+from nervure import Topology, engine, folders
 from nervure.engine import calibration, costs
 from nervure.errors import EngineError
 
@@ -209,3 +209,15 @@ def test_calibration(monkeypatch):
     assert calls == [(i + 1, 6) for i in range(6)]
     assert table.version == nervure.__version__
     assert costs.load_table(costs.save_table(table)) == table
+
+
+def test_a_table_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = costs.save_table(TABLE, tmp_path / "t.json")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folders.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        costs.save_table(dataclasses.replace(TABLE, threads=2), path)
+    assert costs.load_table(path) == TABLE

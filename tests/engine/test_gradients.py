@@ -70,6 +70,21 @@ def test_dense_gradient_is_that_of_every_possible_edge(backend):
     torch.testing.assert_close(gradient, expected, rtol=1e-8, atol=1e-9)
 
 
+def test_dense_gradient_does_not_depend_on_who_asks_for_the_drive_s():
+    """Rows of pure inputs, too, are those of the reference."""
+    plan = engine.plan(Topology.layered([3, 4, 2]), "tanh", input_bias=False)
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(9, 9, generator=generator, dtype=torch.float64).requires_grad_()
+    drive = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+    gradients = []
+    for backend, asked in (("native", False), ("native", True), ("reference", False)):
+        out = engine.sweep(plan, weight, drive.clone().requires_grad_(asked), backend=backend)
+        gradients.append(torch.autograd.grad(out.output.square().sum(), weight)[0])
+    assert gradients[0][:3].any()
+    for gradient in gradients[1:]:
+        torch.testing.assert_close(gradient, gradients[0])
+
+
 def test_gradient_of_unused_output_and_without_bias():
     case = make_case()
     weight = case.weight.requires_grad_(True)

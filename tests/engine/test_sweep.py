@@ -175,3 +175,9 @@ def test_plans_of_equal_topologies_are_shared():
     assert engine.plan(first, "tanh") is not engine.plan(first, "relu")
     assert engine.plan(first).is_acyclic
     assert engine.plan(first).nbytes > 0
+
+
+def test_the_status_is_where_the_batch_is():
+    # What a backend that always converges leaves unsaid.
+    stats = engine.native.Stats(0, 0.0, 0, 0, 0)
+    assert engine.sweeping.status_of(stats, None, 3, torch.device("meta")).converged.is_meta

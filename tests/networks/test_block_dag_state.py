@@ -267,11 +267,11 @@ def test_the_arguments_rebuild_it(options):
 def test_all_arguments():
     net = BlockDAG(
         Topology.dense_dag(4), 2, 5, outputs=7, growth=3, entry_stride=2, image_shape=(9, 8, 2),
-        recompute=True, node=ConvBlock, reduce=MLPBlock,
+        edge_start=0.25, recompute=True, node=ConvBlock, reduce=MLPBlock,
     )  # fmt: skip
     assert net.config() == {
         "stages": [0, 0, 1, 1], "channels": 5, "inputs": 2, "outputs": 7, "growth": 3,
-        "entry_stride": 2, "image_shape": [9, 8, 2], "recompute": True,
+        "edge_start": 0.25, "entry_stride": 2, "image_shape": [9, 8, 2], "recompute": True,
         "node": "conv", "reduce": "mlp", "entry": None, "exit_": "pooled_linear",
     }  # fmt: skip
     assert net.num_parameters == count_parameters(net) == sum(p.numel() for p in net.parameters())

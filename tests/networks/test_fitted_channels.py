@@ -52,3 +52,10 @@ def test_made_anew_a_network_has_the_same_wiring_and_other_weights():
     wider = network.renewed(channels=9, seed=1)
     assert wider.channels == 9
     assert not torch.equal(network.exit.linear.weight, again.exit.linear.weight)
+
+
+def test_the_start_of_edges_is_kept():
+    network = BlockDAG(dense_dag(6), 3, 4, edge_start=0.1, seed=0)
+    again = network.renewed(seed=1)
+    torch.testing.assert_close(torch.tanh(again.edge_weight), torch.full((15,), 0.1))
+    assert again.config()["edge_start"] == 0.1

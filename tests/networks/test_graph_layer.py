@@ -136,6 +136,32 @@ def test_load_refuses_another_number_of_nodes():
         layer_on(cyclic()).load_state_dict(layer_on(cyclic(nodes=13)).state_dict())
 
 
+@pytest.mark.parametrize("storage", ["sparse", "dense"])
+def test_a_refused_state_leaves_the_layer_as_it_is(storage):
+    layer = layer_on(cyclic(), storage=storage)
+    other = layer_on(cyclic(seed=1), storage="dense" if storage == "sparse" else "sparse")
+    weight, wiring = layer.weight.detach().clone(), layer.topology
+    with pytest.raises(ModelFileError, match=f"has {other.storage} storage, this one {storage}"):
+        layer.load_state_dict(other.state_dict())
+    assert layer.topology == wiring
+    assert torch.equal(layer.weight, weight)
+
+
+def test_a_wiring_without_weights_is_refused():
+    layer = layer_on(cyclic())
+    weight, wiring = layer.weight.detach().clone(), layer.topology
+    state = layer_on(cyclic(seed=1)).state_dict()
+    del state["weight"]
+    with pytest.raises(ModelFileError, match="no weights for it"):
+        layer.load_state_dict(state, strict=False)
+    assert layer.topology == wiring
+    assert torch.equal(layer.weight, weight)
+    # Of the wiring that is there, they may stay.
+    own = {key: value for key, value in layer.state_dict().items() if key != "weight"}
+    layer.load_state_dict(own, strict=False)
+    assert torch.equal(layer.weight, weight)
+
+
 def test_status_tells_how_the_pass_went():
     layer = layer_on(cyclic(), activation="tanh")
     assert layer.status is None
@@ -215,6 +241,7 @@ def test_squared_relu_on_a_cycle_cannot_be_contracted():
         ({"storage": "dense", "bias": False}, "diagonal"),
         ({"activation": "relux"}, "unknown activation"),
         ({"tolerance": 0.0}, "tolerance"),
+        ({"backend": "natve"}, "unknown backend 'natve'"),
     ],
 )
 def test_bad_options_are_refused(options, word):

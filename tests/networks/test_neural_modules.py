@@ -105,6 +105,7 @@ def test_loss_falls_under_training():
         ({"inputs": 0, "outputs": 2}, "inputs"),
         ({"inputs": 3, "outputs": 2, "nodes": 1}, "nodes"),
         ({"inputs": 3, "outputs": 2, "nodes": 5, "topology": Topology.complete(4)}, "topology"),
+        ({"inputs": 3, "outputs": 2, "storage": "Dense"}, "storage: .* got 'Dense'"),
     ],
 )
 def test_bad_sizes_are_refused(arguments, word):

@@ -203,8 +203,50 @@ def test_a_loaded_state_reaches_the_members():
     assert not torch.allclose(population(x)[1], saved(x)[1])
 
 
-def test_a_state_of_other_members_is_refused():
-    saved = Population([layered([4, width, 2], width) for width in (8, 3)])
+@pytest.mark.parametrize("saved", [[(4, 8, 2), (4, 3, 2)], [(4, 3, 2), (4, 9, 2)],
+    [(4, 3, 2), (3, 9, 2)], [(4, 3, 3), (4, 8, 1)]])  # fmt: skip
+def test_a_state_of_other_members_is_refused(saved):
+    """Of the same members in another order, of other sizes, inputs and outputs."""
+    state = Population([layered(sizes, 7) for sizes in saved]).state_dict()
     population = Population([layered([4, width, 2], width) for width in (3, 8)])
+    x, _ = batch(4, 2)
+    before = [out.detach() for out in population(x)]
+    wirings = [layer.topology for layer in (population.layer, *population.members)]
     with pytest.raises(ModelFileError, match="members of other sizes"):
-        population.load_state_dict(saved.state_dict())
+        population.load_state_dict(state)
+    assert wirings == [layer.topology for layer in (population.layer, *population.members)]
+    for member, out, old in zip(population.members, population(x), before, strict=True):
+        torch.testing.assert_close(out, old, rtol=0, atol=0)
+        torch.testing.assert_close(member(x), old)
+
+
+def test_members_keep_their_own_order_of_inputs_and_outputs():
+    members = [layered([2, 3, 2], 0), layered([2, 3, 2], 1, inputs=[1, 0], outputs=[6, 5])]
+    alone = copy.deepcopy(members)
+    population = Population(members)
+    x, _ = batch(2, 2)
+    for one, out in zip(alone, population(x), strict=True):
+        torch.testing.assert_close(out, one(x))
+    other = Population([layered([2, 3, 2], 5), layered([2, 3, 2], 6)])
+    other.load_state_dict(population.state_dict())
+    for member, one in zip(other.members, alone, strict=True):
+        torch.testing.assert_close(member(x), one(x))
+
+
+@pytest.mark.parametrize(("option", "value"), [
+    ("leak", 0.5), ("backend", "reference"), ("tolerance", 0.5), ("max_sweeps", 3),
+    ("on_failure", "flag"), ("input_bias", True),
+])  # fmt: skip
+def test_options_must_be_alike(option, value):
+    members = [layered([3, 4, 2], 0), layered([3, 4, 2], 0, **{option: value})]
+    with pytest.raises(EngineError, match=f"member 1: expected the {option} of the first member"):
+        Population(members)
+
+
+def test_a_member_is_given_once():
+    member = layered([3, 4, 2], 0)
+    with pytest.raises(EngineError, match="each layer once"):
+        Population([member, layered([3, 4, 2], 1), member])
+    elsewhere = GraphLayer(Topology.layered([3, 4, 2]), device="meta", dtype=torch.float64)
+    with pytest.raises(EngineError, match="member 1: expected it on cpu, got meta"):
+        Population([member, elsewhere])

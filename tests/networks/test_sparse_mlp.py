@@ -294,6 +294,7 @@ def test_compact_keeps_the_mode_and_shares_nothing():
         ({"activation": "relux"}, "unknown activation"),
         ({"draw": "some"}, "draw: expected exact, bernoulli or replacement, got 'some'"),
         ({"density": 0.5, "distribution": "x"}, "expected uniform, er or erk, got 'x'"),
+        ({"epsilon": 5, "distribution": "x"}, "expected uniform, er or erk, got 'x'"),
     ],
 )  # fmt: skip
 def test_bad_options_are_refused(options, text):

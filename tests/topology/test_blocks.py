@@ -72,3 +72,11 @@ def test_too_many_edges_are_refused():
         Topology.complete(3000).expanded(64)
     with pytest.raises(TopologyError, match="at least 1"):
         Topology.complete(3).expanded(0)
+
+
+def test_expanding_beyond_what_int32_numbers_is_refused():
+    alone = Topology.from_edges([], 3)
+    with pytest.raises(TopologyError, match="number of nodes must lie in"):
+        alone.expanded(2**30)
+    with pytest.raises(TopologyError, match=r"block must be an integer, not 2\.0"):
+        alone.expanded(2.0)

@@ -42,6 +42,8 @@ def test_dense_dag_of_a_reach_is_not_as_large_as_all():
     assert dense_dag(100_000, reach=2).num_edges == 199_997
     with pytest.raises(TopologyError, match="reach: expected at least 1, got 0"):
         dense_dag(5, reach=0)
+    with pytest.raises(TopologyError, match=r"reach must be an integer, not 1\.5"):
+        dense_dag(5, reach=1.5)
 
 
 def test_dense_dag_takes_roles():

@@ -333,3 +333,13 @@ def test_a_node_that_is_named_twice_is_refused(path, name):
     save_file(tensors, path, {"nervure": json.dumps(metadata)})
     with pytest.raises(ModelFileError, match=f"the saved {name} name a node twice"):
         load_model(path)
+
+
+def test_another_class_of_the_name_of_one_of_nervure_s_is_not_known(path):
+    foreign = type("FreeNet", (Tiny,), {})(3, 2)
+    assert not model_kinds.is_known(foreign)
+    assert model_kinds.is_known(network())
+    with pytest.raises(ModelFileError, match="not nervure's class of that name but one of"):
+        save_model(path, foreign, metadata={})
+    with pytest.raises(ModelFileError, match="'FreeNet' is nervure's own"):
+        model_kinds.register_network("FreeNet", lambda arguments, _: Tiny(**arguments))

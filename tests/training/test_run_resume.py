@@ -19,6 +19,7 @@ from nervure.topology import Topology
 from nervure.training import Run, TrainingOptions, fit
 from nervure.training.model_file import load_model
 from nervure.training.run import RewiringRow
+from nervure.training.run_folder import is_taken, take_folder
 
 X, Y = load_iris(return_X_y=True)
 X = X.astype("float32")
@@ -58,6 +59,24 @@ def test_a_second_writer_is_refused(tmp_path):
         run.finish({})
     with pytest.raises(RunError, match="has finished"):
         Run.resume(folder)
+
+
+def test_a_run_that_finishes_before_the_lock_stays_as_it_is(tmp_path, monkeypatch):
+    writer = Run.create(tmp_path, config={})
+    writer.record_epoch(1, {"train_loss": 0.5})
+
+    def taken_after_the_end(folder):
+        writer.finish({"test_error": 0.1})
+        writer.close()
+        return take_folder(folder)
+
+    monkeypatch.setattr("nervure.training.run.take_folder", taken_after_the_end)
+    with pytest.raises(RunError, match="has finished"):
+        Run.resume(tmp_path)
+    assert not is_taken(tmp_path)
+    with Run.open(tmp_path) as run:
+        assert (run.status, run.result) == ("finished", {"test_error": 0.1})
+        assert len(run.epochs()) == 1
 
 
 def test_what_is_recorded_after_a_checkpoint_is_forgotten(tmp_path):

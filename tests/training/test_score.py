@@ -1,5 +1,6 @@
 import pytest
 
+from nervure.errors import DataError
 from nervure.training import comprehensive_score
 
 
@@ -24,7 +25,7 @@ def test_weight_goes_from_accuracy_alone_to_time_alone():
     ((1, 1, 1, 0), "got 1 and 0"),
 ])  # fmt: skip
 def test_a_base_of_nothing_is_refused(arguments, text):
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(DataError, match=text):
         comprehensive_score(*arguments)
-    with pytest.raises(ValueError, match="weight: expected 0 to 1, got 2"):
+    with pytest.raises(DataError, match="weight: expected 0 to 1, got 2"):
         comprehensive_score(1, 1, 1, 1, weight=2)

@@ -64,7 +64,9 @@ class EagerSweep(torch.autograd.Function):
                 # It refuses where it is asked, and it would not be asked on behalf of the drive.
                 weight = weight.detach().requires_grad_()
             if converged is None:
-                converged = torch.ones(len(grad_output), dtype=torch.bool)
+                converged = torch.ones(
+                    len(grad_output), dtype=torch.bool, device=grad_output.device
+                )
             drive, whole, bias, _stats = ops.adjoint(
                 grad_output, weight, state, slope, converged, plan.packed, plan.nodes,
                 plan.num_inputs, backend, *solver, strict,

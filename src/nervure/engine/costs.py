@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from nervure.errors import EngineError
-from nervure.folders import cache_folder
+from nervure.folders import cache_folder, write_whole
 
 _Ints = NDArray[np.int32]
 
@@ -264,6 +264,7 @@ def save_table(table: CostTable, path: Path | str | None = None) -> Path:
     """Write a table, by default as the user's own; returns where."""
     target = user_table_path() if path is None else Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(asdict(table), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    text = json.dumps(asdict(table), indent=2, sort_keys=True) + "\n"
+    write_whole(target, text.encode())
     _default_table.cache_clear()
     return target

@@ -138,9 +138,12 @@ def adjoint(
     grad_bias: Tensor | None = None
     grad_drive: Tensor | None
     if backend == "native":
+        # Without the drive's gradient pure inputs are left out, and so would be their edges that
+        # are absent.
         grad_drive, delta, stats = native.adjoint(
-            plan, grad_output, edge_weight, state, slope, converged, solver, need_drive=need_drive
-        )
+            plan, grad_output, edge_weight, state, slope, converged, solver,
+            need_drive=need_drive or (dense and need_weight),
+        )  # fmt: skip
         if need_weight and dense:
             grad_weight = native.dense_gradient(state, delta)
         elif need_weight:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor
@@ -75,7 +75,7 @@ class Sweep:
     status : SolveStatus
     state : Tensor
         Values of all nodes in the backend's layout (`values` gives them as rows).
-    slope, converged : Tensor
+    slope : Tensor
         What the adjoint needs besides.
     backend : str
         Backend that ran.
@@ -102,6 +102,14 @@ def default_tolerance(dtype: torch.dtype) -> float:
     return _TOLERANCE[dtype]
 
 
+def check_backend(backend: str) -> None:
+    """Refuse a backend that there is not."""
+    if backend not in get_args(Backend):
+        raise EngineError(
+            f"unknown backend {backend!r}; choose auto, native, reference, dense or csr"
+        )
+
+
 def choose_backend(backend: str, plan: Plan, drive: Tensor, *, training: bool) -> str:
     """Resolve "auto" by the cost model, and refuse a backend that cannot run this."""
     if backend == "auto":
@@ -110,10 +118,7 @@ def choose_backend(backend: str, plan: Plan, drive: Tensor, *, training: bool) -
             batch = _TRACED_BATCH if torch.compiler.is_compiling() else len(drive)
             return plan.fastest(batch, drive.dtype, training=training)
         return "reference"
-    if backend not in ("native", "reference", *dispatch.LEVELWISE):
-        raise EngineError(
-            f"unknown backend {backend!r}; choose auto, native, reference, dense or csr"
-        )
+    check_backend(backend)
     if backend == "native" and not native.supports(drive):
         raise EngineError(
             f"the native backend runs float32 and float64 on the CPU, got {drive.dtype} on "
@@ -209,7 +214,7 @@ def sweep(
     max_sweeps : int
         Limit on sweeps before the fallback chain starts, and of each of its stages.
     leak : float
-        Slope of leaky relu below zero, at least 0.
+        Slope of leaky relu below zero, 0 to 1.
     on_failure : {"raise", "flag"}
         Whether unsolved samples raise, or are only flagged in the status. Flagged samples give
         their best iterate and no gradient.
@@ -246,7 +251,7 @@ def sweep(
     )
     chosen = choose_backend(backend, plan, drive, training=_differentiable(drive, weight, bias))
     found = solve(plan, chosen, drive, weight, bias, solver, strict=on_failure == "raise")
-    status = status_of(found.stats, found.converged, len(drive))
+    status = status_of(found.stats, found.converged, len(drive), drive.device)
     state, slope = found.state, found.slope
     if is_transformed():
         chosen = functional.LAYOUT
@@ -314,10 +319,12 @@ def check_options(tolerance: float | None, max_sweeps: int, leak: float, on_fail
         raise EngineError(f"on_failure: expected 'raise' or 'flag', got {on_failure!r}")
 
 
-def status_of(stats: Stats, converged: Tensor | None, batch: int) -> SolveStatus:
+def status_of(
+    stats: Stats, converged: Tensor | None, batch: int, device: torch.device
+) -> SolveStatus:
     """Describe a finished sweep."""
     if converged is None:
-        converged = torch.ones(batch, dtype=torch.bool)
+        converged = torch.ones(batch, dtype=torch.bool, device=device)
     sweeps, residual, _, _, recovered = stats
     return SolveStatus(int(sweeps), float(residual), converged, int(recovered))
 

@@ -73,6 +73,9 @@ class GraphEstimator(BaseEstimator):  # type: ignore[misc]
             )
             validation = (held, held_y)
         network, fitted = self._train(rows, y, outputs, task, options, validation)
+        if fitted.interrupted:
+            # Whoever fits many, as a grid search does, must not take this for a finished one.
+            raise KeyboardInterrupt
         compact = getattr(network, "compact", None)
         # In double precision a sample's prediction does not depend on the batch it comes in, to
         # within what anyone compares; trained weights are the same.

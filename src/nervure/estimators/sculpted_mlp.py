@@ -109,7 +109,8 @@ class _SculptedMLPEstimator(GraphEstimator):
         chosen = sparsest(self.sculpted_)
         chosen.into(network.core)
         self.rounds_ = chosen.rounds
-        return network, Fitted([asdict(one) for one in chosen.rounds])
+        interrupted = any(one.interrupted for one in self.sculpted_)
+        return network, Fitted([asdict(one) for one in chosen.rounds], interrupted=interrupted)
 
     @property
     def detection_(self) -> Detection | None:

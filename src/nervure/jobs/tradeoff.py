@@ -30,7 +30,7 @@ from nervure.jobs.train import (
     sizes_of,
 )
 from nervure.networks import BlockDAG, count_parameters
-from nervure.networks.block_dag import EDGE_START
+from nervure.networks.block_design import EDGE_START
 from nervure.rules import ResourceTradeoff
 from nervure.topology import Topology, dense_dag
 from nervure.training import Fitted, FlipAndCrop, TrainingOptions

@@ -15,15 +15,13 @@ from torch import Tensor, nn
 
 from nervure.errors import EngineError, ModelFileError
 from nervure.networks import stored_topology
-from nervure.networks.block_design import Design, Part, Stages
+from nervure.networks.block_design import EDGE_START, Design, Part, Stages
 from nervure.networks.block_schedule import Given, Schedule
 from nervure.networks.blocks import Block, Exit, weighted_sum
 from nervure.networks.image_layout import channels_last, rows_as_images
 from nervure.networks.parameters import count_parameters, replace_values
 from nervure.networks.recomputing import recomputed
 from nervure.topology import Topology
-
-EDGE_START = 0.5
 
 
 class BlockDAG(nn.Module):
@@ -127,12 +125,10 @@ class BlockDAG(nn.Module):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        if not -1 < edge_start < 1:
-            raise EngineError(f"edge_start: expected between -1 and 1, got {edge_start}")
         self._design = Design.checked(
             topology, stages, channels, inputs=inputs, outputs=outputs, growth=growth,
-            entry_stride=entry_stride, image_shape=image_shape, node=node, reduce=reduce,
-            entry=entry, exit_=exit_,
+            edge_start=edge_start, entry_stride=entry_stride, image_shape=image_shape, node=node,
+            reduce=reduce, entry=entry, exit_=exit_,
         )  # fmt: skip
         self.recompute = bool(recompute)
         self.edge_weight = nn.Parameter(torch.full((topology.num_edges,), math.atanh(edge_start)))

@@ -20,6 +20,8 @@ from nervure.networks.parameters import count_parameters
 from nervure.topology import Topology
 
 Stages = int | Sequence[int] | NDArray[np.integer]
+# tanh of an edge's weight at the start.
+EDGE_START = 0.5
 _COLOURS = 3
 # More channels than any tensor can have; before powers of the growth get out of hand.
 _WIDEST = 2**31
@@ -41,8 +43,10 @@ class Design:
     Attributes
     ----------
     stages : ndarray of int64, shape (nodes,)
-    channels, inputs, outputs, growth, entry_stride, image_shape, node, reduce, entry, exit_
+    channels, inputs, outputs, growth, edge_start, entry_stride, image_shape
         As `BlockDAG` has them, with `inputs` known.
+    node, reduce, entry, exit_
+        As `BlockDAG` has them.
     """
 
     stages: NDArray[np.int64]
@@ -50,6 +54,7 @@ class Design:
     inputs: int
     outputs: int
     growth: int
+    edge_start: float
     entry_stride: int
     image_shape: tuple[int, ...] | None
     node: str | Block
@@ -68,6 +73,7 @@ class Design:
         outputs: int,
         growth: int,
         entry_stride: int,
+        edge_start: float = EDGE_START,
         image_shape: Sequence[int] | None,
         node: str | Block,
         reduce: str | Block | None,
@@ -101,6 +107,8 @@ class Design:
                 "image_shape: expected (height, width) or (height, width, colours), got "
                 f"{image_shape!r}"
             )
+        if not -1 < edge_start < 1:
+            problems.append(f"edge_start: expected between -1 and 1, got {edge_start}")
         if problems:
             raise EngineError("; ".join(problems))
         colours = _COLOURS if shape is None else (*shape, 1)[2]
@@ -121,8 +129,8 @@ class Design:
                 f"too many in stage {top}; take less of either, or fewer stages"
             )
         return cls(
-            found, channels, colours if inputs is None else inputs, outputs, growth, entry_stride,
-            shape, node, reduce, entry, exit_,
+            found, channels, colours if inputs is None else inputs, outputs, growth,
+            float(edge_start), entry_stride, shape, node, reduce, entry, exit_,
         )  # fmt: skip
 
     def check_wiring(self, topology: Topology) -> None:
@@ -194,6 +202,7 @@ class Design:
             "inputs": self.inputs,
             "outputs": self.outputs,
             "growth": self.growth,
+            "edge_start": self.edge_start,
             "entry_stride": self.entry_stride,
             "image_shape": None if self.image_shape is None else list(self.image_shape),
             **{

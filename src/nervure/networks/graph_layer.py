@@ -118,6 +118,7 @@ class GraphLayer(nn.Module):
     ) -> None:
         super().__init__()
         sweeping.check_options(tolerance, max_sweeps, leak, on_failure)
+        sweeping.check_backend(backend)
         if storage not in ("sparse", "dense"):
             raise EngineError(f"storage: expected 'sparse' or 'dense', got {storage!r}")
         if contraction is not None and not 0 < contraction < 1:
@@ -144,7 +145,7 @@ class GraphLayer(nn.Module):
         self._inputs, self._outputs = (
             None if role is None else np.array(role, dtype=np.int32) for role in (inputs, outputs)
         )
-        self._last: tuple[Stats, Tensor | None, int] | None = None
+        self._last: tuple[Stats, Tensor | None, int, torch.device] | None = None
         self.set_topology_(topology)
         n = self._plan.nodes
         shape = (n, n) if storage == "dense" else (self.layout.size,)
@@ -371,7 +372,7 @@ class GraphLayer(nn.Module):
         )
         # A transform's values mean nothing once it is over, and an exported program keeps none.
         if not (is_exporting() or is_transformed()):
-            self._last = (found.stats, found.converged, len(rows))
+            self._last = (found.stats, found.converged, len(rows), rows.device)
         return found.output.reshape(*lead, plan.num_outputs)
 
     def extra_repr(self) -> str:
@@ -422,7 +423,20 @@ class GraphLayer(nn.Module):
         )
 
     def _check_stored_weights(self, weight: Tensor | None, topology: Topology) -> None:
-        if self.storage != "sparse" or weight is None or weight.ndim != 1:
+        """Refuse weights that the layer could not hold, before its wiring is replaced."""
+        if weight is None:
+            if self.storage == "sparse" and topology != self.topology:
+                raise ModelFileError(
+                    "the saved layer has a wiring of its own and no weights for it; load both"
+                )
+            return
+        if weight.ndim != self.weight.ndim:
+            saved = "sparse" if weight.ndim == 1 else "dense"
+            raise ModelFileError(
+                f"the saved layer has {saved} storage, this one {self.storage}: its weights are of "
+                f"shape {tuple(weight.shape)}; build it with storage={saved!r}"
+            )
+        if self.storage == "dense":
             return
         expected = WeightLayout.of(topology, self.block, self.tied).size
         if len(weight) != expected:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nervure.engine.sweeping import DEFAULT_MAX_SWEEPS, OnFailure
 from nervure.errors import EngineError
+from nervure.networks.graph_layer import Storage
 from nervure.networks.neural_modules import NeuralModules
 from nervure.topology import Topology
 
@@ -76,7 +77,7 @@ class GraphLinear(NeuralModules):
         nodes: int | None = None,
         activation: str = "tanh",
         topology: Topology | None = None,
-        storage: str = "dense",
+        storage: Storage = "dense",
         contraction: float | None = None,
         tolerance: float | None = None,
         max_sweeps: int = DEFAULT_MAX_SWEEPS,

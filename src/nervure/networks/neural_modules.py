@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nervure.engine.sweeping import DEFAULT_MAX_SWEEPS, OnFailure
 from nervure.errors import EngineError
-from nervure.networks.graph_layer import GraphLayer
+from nervure.networks.graph_layer import GraphLayer, Storage
 from nervure.networks.linear import linear
 from nervure.topology import Topology
 
@@ -72,7 +72,7 @@ class NeuralModules(nn.Module):
         nodes: int = 200,
         activation: str | Sequence[str] = "tanh",
         topology: Topology | None = None,
-        storage: str = "dense",
+        storage: Storage = "dense",
         contraction: float | None = None,
         tolerance: float | None = None,
         max_sweeps: int = DEFAULT_MAX_SWEEPS,
@@ -98,7 +98,7 @@ class NeuralModules(nn.Module):
         self.core = GraphLayer(
             topology,
             activation=activation,
-            storage="dense" if storage == "dense" else "sparse",
+            storage=storage,
             contraction=contraction,
             tolerance=tolerance,
             max_sweeps=max_sweeps,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,10 @@ from nervure.errors import EngineError, ModelFileError
 from nervure.networks import stored_topology
 from nervure.networks.graph_layer import GraphLayer
 from nervure.networks.parameters import replace_values
+from nervure.topology import Topology
+
+# What one sweep does alike for all members.
+_OPTIONS = ("leak", "input_bias", "backend", "tolerance", "max_sweeps", "on_failure")
 
 
 class Population(nn.Module):
@@ -24,8 +29,9 @@ class Population(nn.Module):
     Parameters
     ----------
     members : sequence of GraphLayer
-        Sparse, without blocks, of one dtype and one leak, biases in all or in none. They are taken
-        over, not copied.
+        Each given once: sparse, without blocks or contraction, in one place and of one dtype, with
+        biases in all or in none, and the same leak, input_bias, backend, tolerance, max_sweeps and
+        on_failure. They are taken over, not copied.
 
     Attributes
     ----------
@@ -79,6 +85,8 @@ class Population(nn.Module):
             topologies[0].union(*topologies[1:]),
             activation=[name for member in self.members for name in member.activation],
             bias=first.bias is not None,
+            inputs=self._roles("inputs"),
+            outputs=self._roles("outputs"),
             input_bias=first.input_bias,
             backend=first.backend,
             tolerance=first.tolerance,
@@ -88,6 +96,16 @@ class Population(nn.Module):
             generator=torch.Generator().manual_seed(0),
             device=first.weight.device,
             dtype=first.weight.dtype,
+        )
+
+    def _roles(self, name: str) -> NDArray[np.int32]:
+        """Give the members' nodes in a role, in their order, by the numbers of the union."""
+        starts = np.cumsum([0] + [member.topology.num_nodes for member in self.members[:-1]])
+        return np.concatenate(
+            [
+                getattr(member.plan, name) + np.int32(start)
+                for member, start in zip(self.members, starts, strict=True)
+            ]
         )
 
     @torch.no_grad()
@@ -111,6 +129,35 @@ class Population(nn.Module):
         self._share()
         return self
 
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        *others: Any,  # noqa: ANN401
+    ) -> None:
+        # Before the union and then member after member takes what is in it.
+        wiring = stored_topology.wiring_from_state(state_dict, f"{prefix}layer.")
+        if isinstance(wiring, Topology):
+            self._check_stored(wiring)
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+    def _check_stored(self, union: Topology) -> None:
+        """Refuse a wiring that does not fall apart into members of these sizes."""
+        sizes = [member.topology.num_nodes for member in self.members]
+        fits = union.num_nodes == sum(sizes)
+        if fits:
+            owner = np.repeat(np.arange(len(sizes)), sizes)
+            fits = np.array_equal(owner[union.sources], owner[union.targets])
+            for name in ("inputs", "outputs"):
+                saved = np.bincount(owner[getattr(union, name)], minlength=len(sizes))
+                own = [len(getattr(member.plan, name)) for member in self.members]
+                fits = fits and np.array_equal(saved, own)
+        if not fits:
+            raise ModelFileError(
+                "the saved population has members of other sizes, or in another order; build it "
+                "with those it was saved with"
+            )
+
     def _take_loaded(self, *_: object) -> None:
         """Give the members what a state dict has brought into the union."""
         plan, values = self.layer.plan, self.layer.state_dict()
@@ -119,15 +166,9 @@ class Population(nn.Module):
             nodes = slice(start, start + member.topology.num_nodes)
             rows = plan.topology.indptr[start : nodes.stop + 1]
             edges = slice(int(rows[0]), int(rows[-1]))
-            sources = plan.topology.sources[edges] - np.int32(start)
-            if len(sources) and not (sources.min() >= 0 and sources.max() < nodes.stop - start):
-                raise ModelFileError(
-                    "the saved population has members of other sizes, or in another order; build "
-                    "it with those it was saved with"
-                )
             arrays = (
                 rows - rows[0],
-                sources,
+                plan.topology.sources[edges] - np.int32(start),
                 _within(plan.inputs, nodes),
                 _within(plan.outputs, nodes),
                 plan.codes[nodes],
@@ -242,6 +283,8 @@ def _check(members: Sequence[GraphLayer]) -> None:
         raise EngineError("members: expected at least one layer, got none")
     first = members[0]
     problems = []
+    if len({id(member) for member in members}) < len(members):
+        problems.append("members: expected each layer once, got one twice; copy it (copy.deepcopy)")
     for i, member in enumerate(members):
         if member.storage != "sparse" or member.block != 1 or member.contraction is not None:
             problems.append(f"member {i}: expected sparse storage without blocks or contraction")
@@ -249,8 +292,13 @@ def _check(members: Sequence[GraphLayer]) -> None:
             problems.append(f"member {i}: expected {first.weight.dtype}, got {member.weight.dtype}")
         if (member.bias is None) != (first.bias is None):
             problems.append(f"member {i}: expected biases in all members or in none")
-        if (member.leak, member.input_bias) != (first.leak, first.input_bias):
-            problems.append(f"member {i}: expected the leak and input_bias of the first member")
+        if member.weight.device != first.weight.device:
+            problems.append(
+                f"member {i}: expected it on {first.weight.device}, got {member.weight.device}"
+            )
+        other = [name for name in _OPTIONS if getattr(member, name) != getattr(first, name)]
+        if other:
+            problems.append(f"member {i}: expected the {' and '.join(other)} of the first member")
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise EngineError("; ".join(problems[:3]) + more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -126,7 +126,7 @@ class SparseMLP(nn.Module):
         self.motif_size = motif_size
         self.tied = tied
         self.pad = pad
-        _check(self.sizes, motif_size, pad, epsilon, density, init, output_layer)
+        _check(self.sizes, motif_size, pad, epsilon, density, distribution, init, output_layer)
         self.widths = tuple(-(-size // motif_size) for size in self.sizes)
         if seed is None:
             seed = int(torch.randint(2**31 - 1, ()))
@@ -313,6 +313,7 @@ def _check(
     pad: bool,
     epsilon: float | None,
     density: float | None,
+    distribution: str,
     init: str,
     output_layer: str,
 ) -> None:
@@ -336,6 +337,8 @@ def _check(
         problems.append(f"epsilon: expected above 0, got {epsilon}")
     if density is not None and not 0 < density <= 1:
         problems.append(f"density: expected above 0 and at most 1, got {density}")
+    if distribution not in get_args(Distribution):
+        problems.append(f"distribution: expected uniform, er or erk, got {distribution!r}")
     if init not in ("fan_in", "he_uniform", "glorot_uniform", "normal"):
         problems.append(
             f"init: expected fan_in, he_uniform, glorot_uniform or normal, got {init!r}"

@@ -9,6 +9,7 @@ import numpy as np
 
 from nervure.errors import TopologyError
 from nervure.topology.edges import Int32s, check_edge_count
+from nervure.topology.validation import checked_count, checked_num_nodes
 
 if TYPE_CHECKING:
     from nervure.topology.graph import Topology
@@ -29,6 +30,11 @@ def expanded(topology: Topology, block: int) -> Topology:
     Topology
         m times the nodes, m^2 times the edges; the roles of a block are those of all its nodes.
 
+    Raises
+    ------
+    TopologyError
+        If m is no integer of at least 1, or nodes or edges become more than int32 can number.
+
     See Also
     --------
     coarsened : the way back.
@@ -39,8 +45,10 @@ def expanded(topology: Topology, block: int) -> Topology:
     >>> from_edges([(0, 1)]).expanded(2).edges.tolist()
     [[0, 2], [1, 2], [0, 3], [1, 3]]
     """
+    block = checked_count(block, "block")
     if block < 1:
         raise TopologyError(f"block must be at least 1, not {block}")
+    checked_num_nodes(topology.num_nodes * block)
     check_edge_count(topology.num_edges * block * block)
     member = np.arange(block, dtype=np.int32)
     degree = np.repeat(topology.in_degree.astype(np.int64), block) * block

@@ -19,7 +19,7 @@ from nervure.topology.edges import (
     keys_of_pairs,
     offsets_of,
 )
-from nervure.topology.validation import checked_num_nodes
+from nervure.topology.validation import checked_count, checked_num_nodes
 
 if TYPE_CHECKING:
     from nervure.topology.graph import Topology
@@ -105,9 +105,9 @@ def dense_dag(
     [[0, 1], [0, 2], [1, 2], [0, 3], [1, 3], [2, 3]]
     """
     n = checked_num_nodes(n)
+    furthest = n if reach is None else min(checked_count(reach, "reach"), n)
     if reach is not None and reach < 1:
         raise TopologyError(f"reach: expected at least 1, got {reach}")
-    furthest = n if reach is None else min(reach, n)
     # The first nodes have fewer before them than the reach.
     short = min(n, furthest)
     count = short * (short - 1) // 2 + (n - short) * furthest

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nervure.errors import EngineError
 from nervure.training.options import Task
 from nervure.training.rows import Rows, device_of, dtype_of, evaluation_batches
+from nervure.training.targets import check_data, only_value
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,15 @@ class Evaluation:
 
 
 def predict_values(network: nn.Module, x: Rows) -> Tensor:
-    """Run the network on all rows, shape (rows, outputs), without gradients; on the CPU."""
+    """Run the network on all rows, shape (rows, outputs), without gradients; on the CPU.
+
+    Raises
+    ------
+    EngineError
+        If there are none.
+    """
+    if not x.shape[0]:
+        raise EngineError("x: expected at least one row, got none")
     was_training = network.training
     device = device_of(network)
     network.eval()
@@ -61,7 +71,14 @@ def evaluate(network: nn.Module, x: Rows, y: NDArray[Any], task: Task) -> Evalua
     Returns
     -------
     Evaluation
+
+    Raises
+    ------
+    EngineError
+        If the task is none, rows and targets do not match or there are none, or the network has
+        more than one output for regression.
     """
+    check_data(x, y, task)
     values = predict_values(network, x)
     target = torch.from_numpy(np.asarray(y))
     if task == "classification":
@@ -70,5 +87,5 @@ def evaluate(network: nn.Module, x: Rows, y: NDArray[Any], task: Task) -> Evalua
     if task == "bits":
         loss = functional.binary_cross_entropy_with_logits(values, target.to(values.dtype)).item()
         return Evaluation(loss, ((values > 0) != (target > 0.5)).double().mean().item())
-    squared = functional.mse_loss(values[:, 0].double(), target.double()).item()
+    squared = functional.mse_loss(only_value(values).double(), target.double()).item()
     return Evaluation(squared, squared**0.5)

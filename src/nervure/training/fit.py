@@ -12,7 +12,8 @@ from nervure.rules import Rewiring
 from nervure.training.checkpoint import Checkpoint
 from nervure.training.epoch_watch import Metrics
 from nervure.training.loop import Augment, Fitted, Loss, RuleMaker, Training
-from nervure.training.model_file import is_known, save_model
+from nervure.training.model_file import save_model
+from nervure.training.model_kinds import is_known
 from nervure.training.notes import Notes
 from nervure.training.options import Task, TrainingOptions
 from nervure.training.rows import Rows

@@ -21,6 +21,7 @@ from nervure.training.evaluation import evaluate
 from nervure.training.options import Task, TrainingOptions
 from nervure.training.rows import Rows, device_of, dtype_of, rows_to_tensor
 from nervure.training.stored_state import expect_like, expect_optimizer
+from nervure.training.targets import check_data, only_value
 
 RuleMaker = Callable[[nn.Module, torch.optim.Optimizer], Rule]
 Augment = Callable[[Tensor, np.random.Generator], Tensor]
@@ -105,7 +106,7 @@ class Training:
     Raises
     ------
     EngineError
-        If rows and targets do not match, or the rule does not fit the network.
+        If the task is none, rows and targets do not match, or the rule does not fit the network.
 
     Examples
     --------
@@ -140,10 +141,9 @@ class Training:
         on_epoch: Callable[[Metrics], None] | None = None,
         on_rewiring: Callable[[int, int, Rewiring, float], None] | None = None,
     ) -> None:
-        if x.shape[0] != len(y) or not len(y):
-            raise EngineError(
-                f"expected one target per row, got {x.shape[0]} rows, {len(y)} targets"
-            )
+        check_data(x, y, task)
+        if validation is not None:
+            check_data(*validation, task)
         self.network = network
         self.task = task
         self.options = options
@@ -407,7 +407,7 @@ def _loss(output: Tensor, target: Tensor, task: Task) -> Tensor:
         return functional.cross_entropy(output, target)
     if task == "bits":
         return functional.binary_cross_entropy_with_logits(output, target)
-    return functional.mse_loss(output[:, 0], target)
+    return functional.mse_loss(only_value(output), target)
 
 
 def _batches(

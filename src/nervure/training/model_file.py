@@ -17,7 +17,7 @@ from nervure.errors import ModelFileError, NervureError
 from nervure.folders import write_whole
 from nervure.training import json_values
 from nervure.training.json_values import JSON
-from nervure.training.model_kinds import BUILDERS, expect_shapes
+from nervure.training.model_kinds import BUILDERS, expect_shapes, is_known
 
 FORMAT = "nervure-model"
 VERSION = 1
@@ -50,11 +50,6 @@ class _ForeignError(ModelFileError):
 # -- saving ---------------------------------------------------------------------------------------
 
 
-def is_known(network: nn.Module) -> bool:
-    """Tell whether `save_model` can save a network of this kind."""
-    return type(network).__name__ in BUILDERS
-
-
 def save_model(path: str | Path, network: nn.Module, *, metadata: Mapping[str, JSON]) -> None:
     """Write a network to a file, entirely or not at all.
 
@@ -82,6 +77,12 @@ def save_model(path: str | Path, network: nn.Module, *, metadata: Mapping[str, J
     path = Path(path)
     kind = type(network).__name__
     if not is_known(network):
+        if kind in BUILDERS:
+            raise ModelFileError(
+                f"cannot save a {kind} to {path}: it is not nervure's class of that name but one "
+                f"of {type(network).__module__}; give it another name and make that known with "
+                "register_network"
+            )
         raise ModelFileError(
             f"cannot save a {kind} to {path}: known are {', '.join(sorted(BUILDERS))}; "
             "make it known with register_network"

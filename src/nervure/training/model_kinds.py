@@ -30,8 +30,24 @@ def register_network(kind: str, builder: NetworkBuilder) -> None:
         Given those arguments and the saved tensors, builds the network that the tensors are then
         loaded into. Both come from a file that may be damaged: compare them (`expect_shapes`)
         before anything is built, so that a wrong number cannot ask for much memory.
+
+    Raises
+    ------
+    ModelFileError
+        If the name is that of a network of nervure's own.
     """
+    if kind in _OWN:
+        raise ModelFileError(
+            f"the kind {kind!r} is nervure's own; give the class another name, and register that"
+        )
     BUILDERS[kind] = builder
+
+
+def is_known(network: nn.Module) -> bool:
+    """Tell whether `save_model` can save a network of this kind."""
+    kind = type(network)
+    # Another class may have the name of one of nervure's own.
+    return kind.__name__ in BUILDERS and _OWN.get(kind.__name__, kind) is kind
 
 
 def expect_shapes(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[object, ...]]) -> None:
@@ -156,12 +172,15 @@ def _block_dag(arguments: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> n
     return BlockDAG(topology, **arguments, seed=0)
 
 
-BUILDERS: dict[str, NetworkBuilder] = {
-    BlockDAG.__name__: _block_dag,
-    FreeNet.__name__: _freenet,
-    GraphLinear.__name__: _graph_linear,
-    NeuralModules.__name__: _neural_modules,
-    PlainNetwork.__name__: _plain_network,
-    SparseMLP.__name__: _sparse_mlp,
+_BUILDERS_OF_OWN: dict[type[nn.Module], NetworkBuilder] = {
+    BlockDAG: _block_dag,
+    FreeNet: _freenet,
+    GraphLinear: _graph_linear,
+    NeuralModules: _neural_modules,
+    PlainNetwork: _plain_network,
+    SparseMLP: _sparse_mlp,
 }
+_OWN = {kind.__name__: kind for kind in _BUILDERS_OF_OWN}
+
+BUILDERS = {kind.__name__: builder for kind, builder in _BUILDERS_OF_OWN.items()}
 """By name of class; `register_network` adds to it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -57,11 +58,14 @@ class TrainingOptions:
     keep_best: bool = True
 
     def __post_init__(self) -> None:
-        problems = []
-        if self.epochs < 1:
-            problems.append(f"epochs: expected at least 1, got {self.epochs}")
-        if self.batch_size is not None and self.batch_size < 1:
-            problems.append(f"batch_size: expected at least 1, got {self.batch_size}")
+        counts = {"epochs": self.epochs}
+        if self.batch_size is not None:
+            counts["batch_size"] = self.batch_size
+        problems = [
+            f"{name}: expected a whole number of at least 1, got {count!r}"
+            for name, count in counts.items()
+            if not isinstance(count, Integral) or count < 1
+        ]
         if not 0 < self.learning_rate < float("inf"):
             problems.append(f"learning_rate: expected above 0, got {self.learning_rate}")
         if not 0 <= self.momentum < 1:

@@ -132,20 +132,25 @@ class Run(RunRecords):
             written.
         """
         with cls.open(folder) as reader:
-            if reader.status == "finished":
-                raise RunError(
-                    f"the run in {reader.folder} has finished, there is nothing left to do; train "
-                    "anew in another folder"
-                )
+            reader._refuse_if_finished()
         folder = Path(folder)
 
         def begin(run: Self) -> None:
+            # Its writer may have finished between the reading and the lock.
+            run._refuse_if_finished()
             run._execute("DELETE FROM facts WHERE name IN ('reason', 'ended', 'result')")
             run._put(status="running")
             if not any(run.folder.glob(CHECKPOINT.format("*"))):
                 run._forget_after(0)
 
         return cls._to_write(folder, take_folder(folder), begin)
+
+    def _refuse_if_finished(self) -> None:
+        if self.status == "finished":
+            raise RunError(
+                f"the run in {self.folder} has finished, there is nothing left to do; train anew "
+                "in another folder"
+            )
 
     @classmethod
     def _to_write(cls, folder: Path, lock: BaseFileLock, begin: Callable[[Self], None]) -> Self:

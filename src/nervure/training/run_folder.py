@@ -15,6 +15,8 @@ REPORT = "report.html"
 CHECKPOINT = "checkpoint-{}.safetensors"
 
 _LOCK = ".run.lock"
+# Who asks whether a folder is taken holds its lock for a moment; a writer waits that long.
+_PATIENCE = 0.3
 # What SQLite may leave beside the database, and what `force` may therefore replace.
 _OWN_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", MODEL, REPORT)
 # What `write_whole` leaves behind where a process is killed while it writes.
@@ -34,24 +36,34 @@ def make_folder(folder: Path, *, force: bool) -> BaseFileLock:
     RunError
         If it is in use, and there is no `force` or another writer has it, or it cannot be written.
     """
-    lock = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not force and any(path.name != _LOCK for path in folder.iterdir()):
-            raise RunError(
-                f"run folder {folder} is not empty; choose another, or pass force (--force) "
-                "to replace the run in it"
-            )
-        lock = _locked(folder)
-        _remove(folder, (*_OWN_FILES, CHECKPOINT.format("*"), *_UNFINISHED))
-    except OSError as error:
-        if lock is not None:
+        if not force:
+            # Before a lock is left in a folder that is somebody else's.
+            _refuse_if_in_use(folder)
+        lock = _locked(folder, _PATIENCE)
+        try:
+            if not force:
+                # Another writer may have come and gone before the lock was ours.
+                _refuse_if_in_use(folder)
+            _remove(folder, (*_OWN_FILES, CHECKPOINT.format("*"), *_UNFINISHED))
+        except BaseException:
             lock.release()
+            raise
+    except OSError as error:
         raise RunError(
             f"cannot make run folder {folder}: {error.strerror or error}; choose a folder "
             "that you may write to"
         ) from error
     return lock
+
+
+def _refuse_if_in_use(folder: Path) -> None:
+    if any(path.name != _LOCK for path in folder.iterdir()):
+        raise RunError(
+            f"run folder {folder} is not empty; choose another, or pass force (--force) to replace "
+            "the run in it"
+        )
 
 
 def take_folder(folder: Path) -> BaseFileLock:
@@ -63,7 +75,7 @@ def take_folder(folder: Path) -> BaseFileLock:
         If another writer has it, here or in another process, or it cannot be written.
     """
     try:
-        lock = _locked(folder)
+        lock = _locked(folder, _PATIENCE)
         _remove(folder, _UNFINISHED)
         return lock
     except OSError as error:
@@ -78,7 +90,7 @@ def is_taken(folder: Path) -> bool:
     if not (folder / _LOCK).exists():
         return False
     try:
-        _locked(folder).release()
+        _locked(folder, 0.0).release()
     except RunError:
         return True
     except (OSError, NotImplementedError):
@@ -97,10 +109,11 @@ def _remove(folder: Path, patterns: Iterable[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _locked(folder: Path) -> BaseFileLock:
+def _locked(folder: Path, patience: float) -> BaseFileLock:
+    """Take the lock of a folder, within so many seconds."""
     lock = FileLock(folder / _LOCK)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=patience, poll_interval=0.01)
     except Timeout as error:
         raise RunError(
             f"run folder {folder} is being written by another process; wait for it, stop it, or "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nervure.errors import DataError
+
 
 def comprehensive_score(
     seconds: float,
@@ -29,6 +31,11 @@ def comprehensive_score(
     -------
     float
 
+    Raises
+    ------
+    DataError
+        If the weight is out of range, or time or accuracy of the base is not above 0.
+
     Notes
     -----
     Paper: motif-set, eq. 1 to 3.
@@ -47,7 +54,7 @@ def comprehensive_score(
             f"base: expected time and accuracy above 0, got {base_seconds} and {base_accuracy}"
         )
     if problems:
-        raise ValueError("; ".join(problems))
+        raise DataError("; ".join(problems))
     saved = (base_seconds - seconds) / base_seconds
     lost = (base_accuracy - accuracy) / base_accuracy
     return weight * saved + (1 - weight) * (1 - lost)
