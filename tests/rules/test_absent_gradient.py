@@ -196,3 +196,23 @@ def test_half_precision_gives_single_scores():
     optimizer.step()
     ((first, scores),) = watch.scores(range(4), range(4, 10))
     assert (first, scores.dtype, scores.shape) == (0, np.float32, (24,))
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_passes_of_a_closure_are_watched(by_name):
+    network, optimizer, watch = make()
+    x, y = batch(network)
+    expected = dense_gradients(network, [(x, y)])
+
+    def closure():
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(network(x), y)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure=closure) if by_name else optimizer.step(closure)
+    assert watch.ready
+    for k, gradient in enumerate(expected):
+        np.testing.assert_allclose(
+            all_scores(network, watch, k), of_cells(network, gradient, k), rtol=1e-6, atol=1e-12
+        )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nervure import FreeNet, GraphLayer, Topology
+from nervure import FreeNet, GraphLayer, SparseMLP, Topology
 from nervure.errors import EngineError
 from nervure.rules import CoActivation, CoActivationStatistics, Rule, evolved
 
@@ -491,3 +491,31 @@ def test_an_update_over_nothing_is_refused(data):
         rule.update()
     assert network.topology.num_edges == 3
     assert network.training
+
+
+def test_without_an_interval_the_state_is_taken_up_too():
+    rules = []
+    for epsilon in (0.5, 0.6):
+        net = FreeNet(4, 2, neurons=8, seed=0)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        rules.append(CoActivation(net, optimizer, epsilon=epsilon, interval=None))
+    rules[1].load_state_dict(rules[0].state_dict())
+    assert (rules[1].epsilon, rules[1].interval) == (0.5, None)
+    with pytest.raises(EngineError, match="an interval of 0"):
+        rules[1].load_state_dict(rules[0].state_dict() | {"interval": 0})
+
+
+def test_any_network_with_a_core_that_fits_will_do():
+    class Wrapped(torch.nn.Module):
+        def __init__(self, core):
+            super().__init__()
+            self.core = core
+
+    net = Wrapped(FreeNet(4, 2, neurons=8, seed=0).core)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    assert CoActivation(net, optimizer).layer is net.core
+    mlp = SparseMLP([4, 6, 2], density=0.5, seed=0)
+    with pytest.raises(EngineError, match="expected every node to be an output"):
+        CoActivation(mlp, torch.optim.SGD(mlp.parameters(), lr=0.1))
+    with pytest.raises(EngineError, match="expected a GraphLayer or a network with one"):
+        CoActivation(torch.nn.Linear(2, 2), optimizer)

@@ -224,3 +224,45 @@ def test_a_resumed_run_goes_on_alike():
     assert rule.rounds == resumed.rounds
     torch.testing.assert_close(other.weight, layer.weight)
     assert other.topology == layer.topology
+
+
+def test_a_measure_that_fails_once_does_not_settle_the_round():
+    x, y = boolean("input-separable")
+    layer = layer_of([4, 6, 4])
+    merits = iter([float("nan"), 0.5, 0.95, float("nan")])
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    rule = EdgePruning(
+        layer, optimizer, measure=lambda: next(merits), threshold=0.9, interval=4, check_every=1
+    )
+    for _ in range(4):
+        optimizer.zero_grad()
+        bce(layer(x), y).backward()
+        optimizer.step()
+        rule.step()
+    assert rule.rounds == [(0.0, 0.95, True)]
+
+
+def test_of_few_edges_that_are_left_never_all_go():
+    layer = layer_of([4, 6, 4])
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    common = {"measure": lambda: 1.0, "threshold": 0.5, "interval": 1, "step": 0.1}
+    rule = EdgePruning(layer, optimizer, edges_of_start=480, **common)
+    # Of 480 edges 48 are left, and 0.9 + 0.1 would be all of them.
+    assert (rule.search.pruned, rule.search.step) == pytest.approx((0.9, 0.05))
+    for _ in range(4):
+        rule.step()
+        assert layer.topology.num_edges > 0
+        again = EdgePruning(layer, optimizer, edges_of_start=480, **common)
+        again.load_state_dict(rule.state_dict())
+        assert again.search == rule.search
+    assert layer.topology.num_edges < 48
+
+
+@pytest.mark.parametrize("start", [47, 0])
+def test_fewer_edges_at_the_start_than_now_are_refused(start):
+    layer = layer_of([4, 6, 4])
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    with pytest.raises(EngineError, match=f"at least the 48 edges present, got {start}"):
+        EdgePruning(
+            layer, optimizer, measure=lambda: 1.0, threshold=1.0, interval=2, edges_of_start=start
+        )

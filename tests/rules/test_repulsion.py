@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nervure import GraphLayer, NeuralModules, Topology
+from nervure import GraphLayer, NeuralModules, SparseMLP, Topology
 from nervure.errors import EngineError
 from nervure.rules import Repulsion, Rule
 
@@ -265,3 +265,73 @@ def test_nan_weights_are_named_with_a_remedy():
         network.core.weight[0, 1] = float("nan")
     with pytest.raises(EngineError, match=r"NaN.*lower the learning rate"):
         rule.step()
+
+
+# -- closures --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer_class", [torch.optim.SGD, torch.optim.Adam])
+def test_a_closure_trains_as_the_plain_loop(optimizer_class):
+    """The other decays by hand: w / (1 + lr alpha), once the gradient is there."""
+    ours, theirs = (NeuralModules(5, 3, nodes=20, seed=0).double() for _ in range(2))
+    optimizer = optimizer_class(ours.parameters(), lr=0.05)
+    rule = Repulsion(ours, optimizer, keep=60, alpha=0.5, penalty="l2")
+    plain = optimizer_class(theirs.parameters(), lr=0.05)
+    choice = Repulsion(theirs, plain, keep=60, alpha=0)
+    off_diagonal = ~torch.eye(20, dtype=torch.bool)
+    for seed in range(4):
+
+        def closure(seed=seed):
+            optimizer.zero_grad()
+            return backward(ours, seed)
+
+        assert optimizer.step(closure) > 0
+        plain.zero_grad()
+        backward(theirs, seed)
+        with torch.no_grad():
+            theirs.core.weight[off_diagonal] /= 1 + 0.05 * 0.5
+        plain.step()
+        assert rule.step().after == choice.step().after
+    torch.testing.assert_close(ours.core.weight, theirs.core.weight)
+    torch.testing.assert_close(ours.core.weight.grad, theirs.core.weight.grad)
+
+
+def test_a_step_that_calls_its_closure_often_decays_once():
+    class Looks(torch.optim.Optimizer):
+        def step(self, closure):
+            for _ in range(3):
+                closure()
+
+    network, _, _ = make()
+    optimizer = Looks(network.parameters(), {"lr": 0.1})
+    Repulsion(network, optimizer, keep=60, alpha=1.0, penalty="l2", form="exact")
+    before = off_diagonal_magnitudes(network)
+    optimizer.step(lambda: backward(network))
+    np.fill_diagonal(before, -1 / 0.9)
+    np.testing.assert_allclose(off_diagonal_magnitudes(network), 0.9 * before)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_fused_optimizer_divides_by_the_scale_of_a_grad_scaler(scaled):
+    network = NeuralModules(5, 3, nodes=20, seed=0)
+    expected = NeuralModules(5, 3, nodes=20, seed=0)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, fused=True)
+    second = torch.optim.SGD(expected.parameters(), lr=0.1)
+    Repulsion(network, optimizer, keep=60, alpha=0)
+    Repulsion(expected, second, keep=60, alpha=0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=256.0, enabled=scaled)
+    x = torch.randn(16, 5, generator=torch.Generator().manual_seed(0))
+    scaler.scale(network(x).square().mean()).backward()
+    scaler.step(optimizer)
+    expected(x).square().mean().backward()
+    second.step()
+    torch.testing.assert_close(network.core.weight, expected.core.weight)
+
+
+def test_a_network_without_dense_storage_is_refused_in_words():
+    network = SparseMLP([4, 6, 2], density=0.5, seed=0)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    with pytest.raises(EngineError, match="network: expected dense storage"):
+        Repulsion(network, optimizer, keep=5)
+    with pytest.raises(EngineError, match="expected a GraphLayer or a network with one"):
+        Repulsion(torch.nn.Linear(2, 2), optimizer, keep=5)

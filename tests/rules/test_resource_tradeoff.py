@@ -11,7 +11,7 @@ from torch import nn
 from nervure import FreeNet, GraphLayer, SparseMLP, Topology
 from nervure.errors import DisconnectedError, EngineError
 from nervure.networks import BlockDAG, MLPBlock
-from nervure.rules import ResourceTradeoff, Rule, threshold_, thresholded
+from nervure.rules import Repulsion, ResourceTradeoff, Rule, threshold_, thresholded
 from nervure.rules.resource_tradeoff import edge_parameter, edge_strengths, wired_part
 from nervure.training import TrainingOptions, fit
 
@@ -73,6 +73,19 @@ def gradients(network):
     return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
 
 
+def gradients_of_a_step(network, optimizer):
+    """What a step moves by, as a hook after the rule's own sees it; the step is of no length."""
+    seen = {}
+    hook = optimizer.register_step_pre_hook(
+        lambda *_: seen.update({n: g.clone() for n, g in gradients(network).items()})
+    )
+    rate, optimizer.param_groups[0]["lr"] = optimizer.param_groups[0]["lr"], 0
+    optimizer.step()
+    optimizer.param_groups[0]["lr"] = rate
+    hook.remove()
+    return seen
+
+
 def sgd(network, **options):
     return torch.optim.SGD(network.parameters(), lr=0.1, **options)
 
@@ -91,10 +104,11 @@ def test_the_gradient_is_that_of_the_loss_and_the_price(name):
     with torch.no_grad():
         edge_parameter(wired_part(network)).flatten()[0] = 0
         edge_parameter(wired_part(twin)).flatten()[0] = 0
-    rule = ResourceTradeoff(network, sgd(network), penalty=0.3)
+    optimizer = sgd(network)
+    rule = ResourceTradeoff(network, optimizer, penalty=0.3)
     loss_of(network).backward()
     (loss_of(twin) + 0.3 * strengths_of(twin).sum()).backward()
-    ours, theirs = gradients(network), gradients(twin)
+    ours, theirs = gradients_of_a_step(network, optimizer), gradients(twin)
     assert ours.keys() == theirs.keys()
     torch.testing.assert_close(ours, theirs)
     without = copy.deepcopy(twin)
@@ -141,27 +155,130 @@ def test_the_price_stays_on_after_edges_went(name):
     loss_of(network).backward()
     twin.zero_grad()
     (loss_of(twin) + 0.3 * strengths_of(twin).sum()).backward()
-    torch.testing.assert_close(gradients(network), gradients(twin))
+    torch.testing.assert_close(gradients_of_a_step(network, optimizer), gradients(twin))
 
 
 def test_a_penalty_of_zero_changes_nothing():
     network = block_dag()
     twin = copy.deepcopy(network)
-    ResourceTradeoff(network, sgd(network), penalty=0)
+    optimizer = sgd(network)
+    ResourceTradeoff(network, optimizer, penalty=0)
     loss_of(network).backward()
     loss_of(twin).backward()
-    torch.testing.assert_close(gradients(network), gradients(twin), rtol=0, atol=0)
+    found = gradients_of_a_step(network, optimizer)
+    torch.testing.assert_close(found, gradients(twin), rtol=0, atol=0)
 
 
 def test_detach_asks_no_price_any_more():
     network = block_dag()
     twin = copy.deepcopy(network)
-    rule = ResourceTradeoff(network, sgd(network), penalty=0.3)
+    optimizer = sgd(network)
+    rule = ResourceTradeoff(network, optimizer, penalty=0.3)
     rule.detach()
     rule.detach()
     loss_of(network).backward()
     loss_of(twin).backward()
-    torch.testing.assert_close(gradients(network), gradients(twin), rtol=0, atol=0)
+    found = gradients_of_a_step(network, optimizer)
+    torch.testing.assert_close(found, gradients(twin), rtol=0, atol=0)
+
+
+def plain_steps(network, steps=3, edge_rate=1.0):
+    """Train by eq. 1 as it stands, the price in the loss."""
+    optimizer = sgd(network, momentum=0.9)
+    for seed in range(steps):
+        optimizer.zero_grad()
+        (loss_of(network, seed) + 0.3 * strengths_of(network).sum()).backward()
+        edge_parameter(wired_part(network)).grad *= edge_rate
+        optimizer.step()
+    return dict(network.named_parameters())
+
+
+@pytest.mark.parametrize("edge_rate", [1.0, 4.0])
+def test_accumulated_passes_are_priced_once(edge_rate):
+    network = block_dag()
+    expected = plain_steps(copy.deepcopy(network), edge_rate=edge_rate)
+    optimizer = sgd(network, momentum=0.9)
+    ResourceTradeoff(network, optimizer, penalty=0.3, edge_rate=edge_rate)
+    for seed in range(3):
+        optimizer.zero_grad()
+        for _ in range(4):
+            (loss_of(network, seed) / 4).backward()
+        optimizer.step()
+    torch.testing.assert_close(dict(network.named_parameters()), expected)
+
+
+# A fused optimizer divides by the scale itself, within its step.
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_scale_of_a_grad_scaler_does_not_change_the_price(fused):
+    network = graph_layer().float()
+    expected = plain_steps(graph_layer())
+    optimizer = sgd(network, momentum=0.9, fused=fused)
+    ResourceTradeoff(network, optimizer, penalty=0.3)
+    scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
+    for seed in range(3):
+        optimizer.zero_grad()
+        x = torch.randn(7, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        scaler.scale((network(x.float()) - 1).square().mean()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    for name, found in network.named_parameters():
+        torch.testing.assert_close(found, expected[name].float(), rtol=1e-4, atol=1e-6)
+
+
+def test_each_call_of_a_closure_is_priced():
+    """LBFGS looks along a line, and must see one function all the way."""
+    network, twin = graph_layer(), graph_layer()
+    ends = []
+    for net, price in ((network, 0), (twin, 0.3)):
+        options = {"lr": 0.1, "max_iter": 5}
+        optimizer = torch.optim.LBFGS(net.parameters(), **options)
+        if not price:
+            ResourceTradeoff(net, optimizer, penalty=0.3)
+
+        def closure(net=net, price=price, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = loss_of(net)
+            (loss + price * strengths_of(net).sum()).backward()
+            return loss
+
+        optimizer.step(closure)
+        ends.append(net.weight.detach())
+    torch.testing.assert_close(*ends)
+
+
+@pytest.mark.parametrize("price_first", [False, True])
+def test_beside_repulsion_the_price_is_asked(price_first):
+    """Whose own pass over the matrix takes the gradient away from all that come later."""
+
+    class SgdOfAnotherName(torch.optim.SGD):
+        pass
+
+    ends = []
+    for kind in (torch.optim.SGD, SgdOfAnotherName):
+        network = graph_layer("dense")
+        optimizer = kind(network.parameters(), lr=0.1, momentum=0.9)
+        makers = [
+            lambda n, o: Repulsion(n, o, keep=20, alpha=0.01),
+            lambda n, o: ResourceTradeoff(n, o, penalty=0.3),
+        ]
+        for make in reversed(makers) if price_first else makers:
+            make(network, optimizer)
+        loss_of(network).backward()
+        gradient = network.weight.grad
+        before = gradient.clone()
+        optimizer.step()
+        assert network.weight.grad is gradient
+        assert torch.equal(gradient, before)
+        ends.append((network.weight.detach(), before))
+    (ours, gradient), (theirs, _) = ends
+    torch.testing.assert_close(ours, theirs)
+    alone = graph_layer("dense")
+    optimizer = torch.optim.SGD(alone.parameters(), lr=0.1, momentum=0.9)
+    Repulsion(alone, optimizer, keep=20, alpha=0.01)
+    alone.weight.grad = gradient
+    optimizer.step()
+    moved = (alone.weight - ours).abs().max()
+    assert moved.item() == pytest.approx(0.1 * 0.3)
 
 
 def test_a_price_makes_edges_weaker():
@@ -338,8 +455,8 @@ def test_at_prune_at_weak_edges_go_and_the_price_too(name):
     twin.zero_grad()
     loss_of(network).backward()
     loss_of(twin).backward()
-    torch.testing.assert_close(gradients(network), gradients(twin), rtol=0, atol=0)
-    optimizer.step()
+    found = gradients_of_a_step(network, optimizer)
+    torch.testing.assert_close(found, gradients(twin), rtol=0, atol=0)
     rule.step()
     for _ in range(3):
         assert not step(network, optimizer, rule).changed
@@ -417,7 +534,7 @@ def test_state_is_a_copy_and_remembers_whether_a_price_is_asked():
         rule.load_state_dict(state)
         network.zero_grad()
         loss_of(network).backward()
-        found.append(network.weight.grad.clone())
+        found.append(gradients_of_a_step(network, optimizer)["weight"])
     price = 0.3 * network.weight.detach().sign()
     torch.testing.assert_close(found[0], found[1] + price)
     assert torch.equal(found[0], found[2])
@@ -465,16 +582,22 @@ def test_after_fit_no_price_is_asked():
     network = block_dag()
     x, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
     options = TrainingOptions(epochs=2, batch_size=10, learning_rate=0.1)
+    optimizers = []
+
+    def rule(network, optimizer):
+        optimizers.append(optimizer)
+        return ResourceTradeoff(network, optimizer, penalty=5)
+
     fit(
-        network, x, y, task="classification", options=options, validation=(x, y),
-        rule=lambda n, o: ResourceTradeoff(n, o, penalty=5),
+        network, x, y, task="classification", options=options, validation=(x, y), rule=rule
     )  # fmt: skip
     twin = copy.deepcopy(network)
     network.zero_grad()
     loss_of(network).backward()
     twin.zero_grad()
     loss_of(twin).backward()
-    torch.testing.assert_close(gradients(network), gradients(twin), rtol=0, atol=0)
+    found = gradients_of_a_step(network, optimizers[0])
+    torch.testing.assert_close(found, gradients(twin), rtol=0, atol=0)
 
 
 # -- what does not fit -----------------------------------------------------------------------------

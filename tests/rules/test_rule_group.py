@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from nervure.baselines import DartsCell
 from nervure.errors import EngineError
-from nervure.networks import GraphLayer, GraphLinear
-from nervure.rules import Repulsion, Rewiring, Rule, RuleGroup
+from nervure.networks import BlockDAG, GraphLayer, GraphLinear
+from nervure.rules import DartsSearch, Repulsion, ResourceTradeoff, Rewiring, Rule, RuleGroup
 from nervure.topology import Topology
 from nervure.training import TrainingOptions, fit
 
@@ -177,3 +178,17 @@ def test_what_makes_no_group():
     twice = [Repulsion(layer, optimizer, keep=4) for _ in range(2)]
     with pytest.raises(EngineError, match="two for one layer"):
         RuleGroup(twice)
+
+
+def test_every_rule_says_which_layer_it_is_for():
+    x, y = np.zeros((4, 4), dtype=np.float32), np.zeros(4, dtype=np.int64)
+    block_dag = BlockDAG(Topology.dense_dag(4), channels=3, inputs=4, outputs=2, node="mlp", seed=0)
+    cell = DartsCell(4, 2, nodes=8, seed=0)
+    for network, make in (
+        (block_dag, ResourceTradeoff),
+        (GraphLayer(Topology.layered([4, 3])), ResourceTradeoff),
+        (cell, lambda n, o: DartsSearch(n, o, validation=(x, y))),
+    ):
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        with pytest.raises(EngineError, match="two for one layer"):
+            RuleGroup(make(network, optimizer) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Rules where several optimizers, or groups of one, share a network."""
+"""Rules in loops of other kinds: several optimizers, groups of one, accumulation, closures."""
 
 import copy
 
@@ -122,6 +122,29 @@ def test_accumulated_gradients_lead_to_the_same_wiring(name):
         optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
         train(net, [optimizer], make_rule(net, optimizer), parts=parts)
     assert_equal(network, other, rtol=1e-3, atol=1e-4)
+
+
+@every_rule
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_closure_does_what_the_plain_loop_does(make, make_rule, by_name):
+    network = make()
+    other = copy.deepcopy(network)
+    one, two = adam(network.parameters()), adam(other.parameters())
+    train(network, [one], make_rule(network, one))
+    rule, changed = make_rule(other, two), 0
+
+    def closure():
+        two.zero_grad()
+        loss = mse_loss(other(X), Y)
+        loss.backward()
+        return loss
+
+    for _ in range(6):
+        loss = two.step(closure=closure) if by_name else two.step(closure)
+        assert loss > 0
+        changed += rule.step().changed
+    assert changed
+    assert_equal(network, other, rtol=0, atol=0)
 
 
 class NotFused(torch.optim.SGD):

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from nervure import FreeNet, GraphLayer, SparseMLP, Topology, fit
 from nervure.errors import EngineError
-from nervure.rules import SET, RigL, Rule, SparseTraining, Static
+from nervure.rules import SET, MagnitudePruning, RigL, Rule, SparseTraining, Static
 from nervure.rules.parts import Between, Budget, GradientGrowth, Periodic, UniformGrowth
 from nervure.training import TrainingOptions
 
@@ -380,3 +380,25 @@ def test_growth_by_gradient_wants_a_pass():
 def test_is_a_rule():
     network = SparseMLP([3, 4, 2], seed=0)
     assert isinstance(Static(network, sgd(network)), Rule)
+
+
+@pytest.mark.parametrize("interval", [1, 5])
+def test_a_core_that_must_contract_does_after_each_step(interval):
+    """Whether the step prunes or only counts; the bound is the sum of |w| of a row of the cycle."""
+    edges = [(0, 1), (1, 2), (2, 1), (2, 3), (0, 3)]
+    topology = Topology.from_edges(edges, 4, inputs=[0], outputs=[3])
+    layer = GraphLayer(topology, activation="tanh", contraction=0.5, dtype=torch.float64)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    rule = MagnitudePruning(layer, optimizer, keep=0.8, begin=0, end=interval, interval=interval)
+    with torch.no_grad():
+        layer.weight.fill_(3)
+        layer.weight[topology.edges.tolist().index([0, 3])] = 0.01
+    assert len(rule.step().pruned) == (interval == 1)
+    within = [
+        abs(w)
+        for (s, t), w in zip(layer.topology.edges.tolist(), layer.weight.tolist(), strict=True)
+        if {s, t} == {1, 2}
+    ]
+    assert len(within) == 2
+    assert max(within) <= 0.5 + 1e-12
+    assert layer.weight.max() == 3

@@ -12,6 +12,7 @@ from nervure.baselines import PlainNetwork
 from nervure.errors import EngineError
 from nervure.rules import Repulsion
 from nervure.training import Training, TrainingOptions, evaluate, fit
+from nervure.training.evaluation import Evaluation
 from nervure.training.evolve import coactivation_rule
 
 RNG = np.random.default_rng(0)
@@ -237,6 +238,16 @@ def test_an_epoch_that_validation_cannot_rank_is_not_the_best():
     assert np.isnan(one.epoch()["validation_loss"])
     rows[:] = VALIDATION[0]
     assert one.finish().best_epoch == 1
+
+
+@pytest.mark.parametrize("first", [(np.nan, np.nan), (np.nan, 0.5), (2.0, np.nan)])
+def test_a_first_epoch_that_validation_cannot_rank_gives_way(monkeypatch, first):
+    seen = iter([first, (1.0, 0.5), (np.nan, 0.5)])
+    monkeypatch.setattr("nervure.training.loop.evaluate", lambda *_: Evaluation(*next(seen)))
+    one = training(plain(), validation=VALIDATION)
+    for _ in range(3):
+        one.epoch()
+    assert one.finish().best_epoch == 2
 
 
 def test_finish_lets_the_rule_go_and_changes_nothing_when_called_again():

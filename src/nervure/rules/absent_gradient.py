@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nervure.engine.tracing import not_traced
 from nervure.networks import GraphLayer
 from nervure.networks.probing import values_and_deltas
+from nervure.rules.before_step import before_step
 from nervure.rules.total import Total, of_one, share_of_rows
 
 # Cells of the dense gradient that are in memory at once.
@@ -59,7 +60,7 @@ class AbsentGradient:
         self._deltas: Tensor | None = None
         self._hooks = (
             layer.register_forward_hook(self),
-            optimizer.register_step_pre_hook(self._before_step),
+            before_step(optimizer, self._before_step),
         )
 
     def detach(self) -> None:

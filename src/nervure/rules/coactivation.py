@@ -13,11 +13,10 @@ from torch import Tensor, nn
 
 from nervure.engine.tracing import not_traced
 from nervure.errors import EngineError
-from nervure.networks import FreeNet, GraphLayer
 from nervure.rules.coactivation_statistics import CoActivationStatistics, joined_pairs
 from nervure.rules.rule import Rewiring
 from nervure.rules.total import Total, of_one
-from nervure.rules.trained_layer import trains
+from nervure.rules.trained_layer import core_of, trains
 from nervure.topology import Topology
 
 # The paper names it once, for figure 7.
@@ -87,7 +86,7 @@ class CoActivation:
 
     Parameters
     ----------
-    network : FreeNet or GraphLayer
+    network : FreeNet, or GraphLayer, or a module whose `core` is one
         Sparse and acyclic, its edges from lower to higher numbers, its outputs all nodes in order.
     optimizer : torch.optim.Optimizer, optional
         The one that trains it. Its state (momentum, moments) is carried for the edges that stay
@@ -131,7 +130,7 @@ class CoActivation:
 
     def __init__(
         self,
-        network: FreeNet | GraphLayer,
+        network: nn.Module,
         optimizer: torch.optim.Optimizer | None,
         *,
         epsilon: float = EPSILON,
@@ -139,7 +138,7 @@ class CoActivation:
         data: Data | None = None,
         on_update: Callable[[Rewiring, CoActivationStatistics], None] | None = None,
     ) -> None:
-        layer = network.core if isinstance(network, FreeNet) else network
+        layer = core_of(network)
         topology = layer.topology
         problems = []
         if layer.storage != "sparse" or layer.block != 1:
@@ -161,7 +160,7 @@ class CoActivation:
         self.interval = interval
         self.data = data
         self.statistics = CoActivationStatistics(topology.num_nodes)
-        self._network: nn.Module = network
+        self._network = network
         self._total: Total = of_one
         self._on_update = on_update
         self._optimizer = optimizer
@@ -264,12 +263,13 @@ class CoActivation:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
-        if state["interval"] < 1 or state["kept"].shape != self._kept.shape:
+        interval = state["interval"]
+        if (interval is not None and interval < 1) or state["kept"].shape != self._kept.shape:
             raise EngineError(
-                f"no state of this rule: an interval of {state['interval']}, and pairs of shape "
+                f"no state of this rule: an interval of {interval}, and pairs of shape "
                 f"{tuple(state['kept'].shape)} for {tuple(self._kept.shape)}"
             )
-        self.epsilon, self.interval = state["epsilon"], state["interval"]
+        self.epsilon, self.interval = state["epsilon"], interval
         self._steps, self._done = state["steps"], state["done"]
         self._kept.copy_(state["kept"])
         self.statistics.load_state_dict(state["statistics"])

@@ -111,6 +111,11 @@ class DartsSearch:
     seed : int
         For the draws.
 
+    Attributes
+    ----------
+    layer : torch.nn.Module
+        The network.
+
     Raises
     ------
     EngineError
@@ -160,7 +165,7 @@ class DartsSearch:
             raise EngineError(f"order: expected 1 or 2, got {order}")
         if order == 2 and training is None:
             raise EngineError("training: expected rows for the second order, got none")
-        self._network, self._optimizer = network, optimizer
+        self.layer, self._optimizer = network, optimizer
         self._validation = validation
         self._training = training if order == 2 else None
         self._loss = loss
@@ -183,7 +188,7 @@ class DartsSearch:
             Always of no change.
         """
         self._architecture.grad = architecture_gradient(
-            self._network,
+            self.layer,
             self._drawn(self._validation),
             None if self._training is None else self._drawn(self._training),
             rate=float(self._optimizer.param_groups[0]["lr"]),
@@ -208,7 +213,7 @@ class DartsSearch:
         chosen = self._random.choice(count, min(count, self._batch_size), replace=False)
         part = x[chosen]
         dense = part if isinstance(part, np.ndarray) else part.toarray()
-        weight = next(self._network.parameters())
+        weight = next(self.layer.parameters())
         return (
             torch.from_numpy(dense).to(weight.device, weight.dtype),
             torch.from_numpy(y[chosen]).to(weight.device),

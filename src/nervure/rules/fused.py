@@ -19,6 +19,8 @@ def fusible_sgd(
     gradient = weight.grad
     if type(optimizer) is not torch.optim.SGD or group.get("differentiable"):
         return None
+    if getattr(optimizer, "grad_scale", None) is not None:  # torch.amp.GradScaler's, yet to divide
+        return None
     if gradient is None or gradient.is_sparse or not native.supports(weight):
         return None
     if gradient.dtype != weight.dtype or not (weight.is_contiguous() and gradient.is_contiguous()):

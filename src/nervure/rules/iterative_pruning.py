@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -102,8 +103,7 @@ class IterativePruning:
         self._optimizer = optimizer
         self._measure = measure
         self._total: Total = of_one
-        self._start = layer.topology
-        self.search = HalvingSearch(step, 1 / max(1, self._count()))
+        self.search = HalvingSearch(step, 1 / max(1, self._count()), self._share_gone())
         self.done = False
         self.rounds: list[tuple[float, float, bool]] = []
         self._steps = 0
@@ -114,6 +114,10 @@ class IterativePruning:
     def _count(self) -> int:
         """Units or edges of the start."""
         raise NotImplementedError
+
+    def _share_gone(self) -> float:
+        """Share of the start that was pruned before."""
+        return 0.0
 
     def _prune(self, share: float) -> None:
         """Prune the weakest, so that a share of the start is gone."""
@@ -140,7 +144,8 @@ class IterativePruning:
     def _check(self) -> None:
         merits = self._total(torch.tensor([float(self._measure()), 1.0], dtype=torch.float64))
         merit = float(merits[0] / merits[1])
-        # A merit that is no number is worse than any.
+        if math.isnan(merit):
+            merit = -math.inf
         if self._best is None or merit > self._best[0]:
             self._best = merit, _copied(self._network)
 
@@ -231,7 +236,7 @@ class EdgePruning(IterativePruning):
     step : float
         Share of the edges pruned at a time; the paper tries 0.005 to 0.025.
     edges_of_start : int, optional
-        What shares are of; the edges present if None.
+        What shares are of, at least the edges present; as many if None.
 
     Notes
     -----
@@ -253,16 +258,23 @@ class EdgePruning(IterativePruning):
         step: float = 0.025,
         edges_of_start: int | None = None,
     ) -> None:
-        self._edges_of_start = edges_of_start
+        present = core_of(network).topology.num_edges
+        if edges_of_start is not None and edges_of_start < present:
+            raise EngineError(
+                f"edges_of_start: expected at least the {present} edges present, got "
+                f"{edges_of_start}"
+            )
+        self._edges_of_start = present if edges_of_start is None else edges_of_start
         super().__init__(
             network, optimizer, measure=measure, threshold=threshold, interval=interval,
             check_every=check_every, step=step,
         )  # fmt: skip
-        gone = 1 - self.layer.topology.num_edges / max(1, self._count())
-        self.search.pruned = gone
 
     def _count(self) -> int:
-        return self._edges_of_start or self._start.num_edges
+        return self._edges_of_start
+
+    def _share_gone(self) -> float:
+        return 1 - self.layer.topology.num_edges / max(1, self._count())
 
     def _prune(self, share: float) -> None:
         strength = self.layer.edge_weight.abs().double().cpu().numpy()

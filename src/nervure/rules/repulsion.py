@@ -6,16 +6,17 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nervure import engine
 from nervure.engine import native
 from nervure.engine.dense_update import Decay, SgdStep, dense_update
 from nervure.errors import EngineError
-from nervure.networks import GraphLayer, NeuralModules
+from nervure.networks import NeuralModules
+from nervure.rules.before_step import before_step
 from nervure.rules.fused import fusible_sgd, momentum_buffer
 from nervure.rules.rule import Rewiring
-from nervure.rules.trained_layer import group_of, trains
+from nervure.rules.trained_layer import core_of, group_of, trains
 from nervure.topology import Topology
 
 Penalty = Literal["repulsion", "l2", "none"]
@@ -40,7 +41,7 @@ class Repulsion:
 
     Parameters
     ----------
-    network : NeuralModules or GraphLayer
+    network : NeuralModules, or GraphLayer, or a module whose `core` is one
         With dense storage.
     optimizer : torch.optim.Optimizer
         The one that trains it; its learning rate is the eta of the decay.
@@ -62,8 +63,8 @@ class Repulsion:
     Raises
     ------
     EngineError
-        If the network's core has sparse storage, is not trained by the optimizer, or an option is
-        out of range.
+        If the network has no core, or it has sparse storage, is not trained by the optimizer, or an
+        option is out of range.
 
     Examples
     --------
@@ -81,7 +82,7 @@ class Repulsion:
 
     def __init__(
         self,
-        network: NeuralModules | GraphLayer,
+        network: nn.Module,
         optimizer: torch.optim.Optimizer,
         *,
         keep: int,
@@ -90,7 +91,7 @@ class Repulsion:
         form: Form = "implicit",
         scale: Scale = "mean",
     ) -> None:
-        layer = network.core if isinstance(network, NeuralModules) else network
+        layer = core_of(network)
         possible = layer.topology.num_nodes * (layer.topology.num_nodes - 1)
         problems = []
         if layer.storage != "dense":
@@ -123,7 +124,7 @@ class Repulsion:
         self._chosen: tuple[int, engine.Selection] | None = None
         self._gradient: Tensor | None = None
         self._hooks = (
-            optimizer.register_step_pre_hook(self._before_optimizer_step),
+            before_step(optimizer, self._before_optimizer_step),
             optimizer.register_step_post_hook(self._after_optimizer_step),
         )
         self.step()
@@ -161,7 +162,7 @@ class Repulsion:
         return r
 
     @torch.no_grad()
-    def _before_optimizer_step(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+    def _before_optimizer_step(self, optimizer: torch.optim.Optimizer, by_closure: bool) -> None:
         # Decaying before the optimizer step, on weights whose gradient is already taken, makes the
         # two together Theorem 3.1: w <- w (1 - eta alpha r) - eta dJ/dw.
         self._chosen = None
@@ -172,7 +173,8 @@ class Repulsion:
                 "optimizer: it does not hold the weights of this network any more; make the rule "
                 "anew with the optimizer that trains them"
             )
-        sgd = fusible_sgd(optimizer, group, weight)
+        # With a closure the optimizer is on its way, and moves by the gradients that it finds.
+        sgd = None if by_closure else fusible_sgd(optimizer, group, weight)
         if sgd is not None:
             self._step_at_once(optimizer, sgd)
             return
@@ -213,8 +215,9 @@ class Repulsion:
         self._chosen = (weight._version, chosen)
 
     def _after_optimizer_step(self, *_: object) -> None:
-        if self._gradient is not None:
-            self.layer.weight.grad, self._gradient = self._gradient, None
+        hidden, self._gradient = self._gradient, None
+        if hidden is not None and self.layer.weight.grad is None:
+            self.layer.weight.grad = hidden
 
     @torch.no_grad()
     def step(self) -> Rewiring:

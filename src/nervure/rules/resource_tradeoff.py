@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from nervure.errors import EngineError
 from nervure.networks import BlockDAG, GraphLayer
+from nervure.rules.before_step import before_step
 from nervure.rules.rule import Rewiring
 from nervure.rules.trained_layer import trains
 from nervure.topology import Topology
@@ -43,9 +45,9 @@ class EdgeHistory:
 class ResourceTradeoff:
     """Minimise the loss and lambda times the sum of all edges' strengths.
 
-    The gradient of the price is added to that of the loss whenever there is one: no change to the
-    loss or the training loop is needed. Edges weaker than a threshold are taken out with
-    `threshold_`, by default at the end.
+    When the optimizer steps, the gradient of the price is added to that of the loss, if there is
+    one: no change to the loss or the training loop is needed. Edges weaker than a threshold are
+    taken out with `threshold_`, by default at the end.
 
     Parameters
     ----------
@@ -70,6 +72,7 @@ class ResourceTradeoff:
     Attributes
     ----------
     history : EdgeHistory
+    layer : BlockDAG or GraphLayer
 
     Raises
     ------
@@ -80,6 +83,10 @@ class ResourceTradeoff:
     -----
     Paper: connectivity-tradeoff, section 3, eq. 1 and 2. With plain gradient descent it is the
     gradient of the sum of both; with momentum and weight decay too, as the paper trains.
+
+    The price is asked once per step, of however many passes gradients are accumulated, after they
+    are clipped and divided by a `torch.amp.GradScaler`. With ``step(closure)``, once per call of
+    the closure. After the step ``weight.grad`` is that of the loss.
 
     Examples
     --------
@@ -120,8 +127,8 @@ class ResourceTradeoff:
             problems.append(f"edge_rate: expected above 0, got {edge_rate}")
         if prune_at is not None and prune_at < 1:
             problems.append(f"prune_at: expected at least 1, got {prune_at}")
-        self._graph = wired_part(network)
-        self._weight = edge_parameter(self._graph)
+        self.layer = wired_part(network)
+        self._weight = edge_parameter(self.layer)
         if not trains(optimizer, self._weight):
             problems.append("optimizer: does not hold the edge weights of this network")
         if problems:
@@ -131,61 +138,80 @@ class ResourceTradeoff:
         self.edge_rate = edge_rate
         self._optimizer = optimizer
         self._steps = 0
-        self.history = EdgeHistory(self._graph.topology)
-        self._hook: Any = None
+        self.history = EdgeHistory(self.layer.topology)
+        self._gradient: Tensor | None = None
+        self._hooks: tuple[RemovableHandle, ...] = ()
         self._attach()
         self._record()
 
     def _attach(self) -> None:
-        self._hook = self._weight.register_hook(self._with_price)
+        self._hooks = (
+            # First, since a fused step takes the gradient away from those that come after it.
+            before_step(self._optimizer, self._ask_price, each=True, first=True),
+            self._optimizer.register_step_post_hook(self._after_optimizer_step),
+        )
 
-    def _with_price(self, gradient: Tensor) -> Tensor:
+    @torch.no_grad()
+    def _ask_price(self, optimizer: torch.optim.Optimizer, _: bool) -> None:
+        self._gradient = self._weight.grad
+        if self._gradient is None:
+            return
+        # Where a GradScaler leaves it to the optimizer to divide, the price is divided with it.
+        scale = getattr(optimizer, "grad_scale", None)
+        penalty = self.penalty if scale is None else self.penalty * scale.to(self._gradient)
+        self._weight.grad = self._with_price(self._gradient, penalty)
+
+    def _after_optimizer_step(self, *_: object) -> None:
+        if self._gradient is not None:
+            self._weight.grad, self._gradient = self._gradient, None
+
+    def _with_price(self, gradient: Tensor, penalty: float | Tensor) -> Tensor:
         """Add lambda d|s|/dw, s = tanh w or w."""
         weight = self._weight.detach()
-        if isinstance(self._graph, BlockDAG):
+        if isinstance(self.layer, BlockDAG):
             squashed = torch.tanh(weight)
-            price = self.penalty * squashed.sign() * (1 - squashed.square())
+            price = penalty * squashed.sign() * (1 - squashed.square())
             return self.edge_rate * (gradient + price)
-        priced = self.edge_rate * (gradient + self.penalty * weight.sign())
+        priced = self.edge_rate * (gradient + penalty * weight.sign())
         if weight.ndim == 2:
             # Dense storage: the diagonal holds biases, and absent edges cost nothing.
-            return torch.where(_mask(self._graph.topology, weight), priced, gradient)
+            return torch.where(_mask(self.layer.topology, weight), priced, gradient)
         return priced
 
     def step(self) -> Rewiring:
         """Count an optimizer step, record strengths if due, and prune if it is time."""
-        before = self._graph.topology
+        before = self.layer.topology
         self._steps += 1
         if self._steps % self.interval == 0:
             self._record()
         if self._steps == self.prune_at:
             self.detach()
-            threshold_(self._graph, self.threshold, self._optimizer)
-        if isinstance(self._graph, GraphLayer):
-            self._graph.project_()
-        return Rewiring(before, self._graph.topology)
+            threshold_(self.layer, self.threshold, self._optimizer)
+        if isinstance(self.layer, GraphLayer):
+            self.layer.project_()
+        return Rewiring(before, self.layer.topology)
 
     def _record(self) -> None:
         start = self.history.topology
         strengths = np.zeros(start.num_edges, dtype=np.float32)
-        positions = self._graph.topology.edge_positions_in(start)
+        positions = self.layer.topology.edge_positions_in(start)
         # An edge that another rule grew was not there at the start.
-        strengths[positions[positions >= 0]] = edge_strengths(self._graph)[positions >= 0]
+        strengths[positions[positions >= 0]] = edge_strengths(self.layer)[positions >= 0]
         self.history.steps.append(self._steps)
         self.history.strengths.append(strengths)
 
     def detach(self) -> None:
         """Ask no price any more."""
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = ()
 
     def state_dict(self) -> dict[str, Any]:
         """Give everything that a resumed run needs besides network and optimizer."""
         start = self.history.topology
         return {
             "steps": self._steps,
-            "asking": self._hook is not None,
+            "asking": bool(self._hooks),
             "start": {
                 "indptr": torch.from_numpy(start.indptr.copy()),
                 "sources": torch.from_numpy(start.sources.copy()),
@@ -197,7 +223,7 @@ class ResourceTradeoff:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
         self._steps = state["steps"]
-        now = self._graph.topology
+        now = self.layer.topology
         indptr, sources = (state["start"][key].numpy().copy() for key in ("indptr", "sources"))
         # The network may have been built without the edges that went before it was saved.
         self.history = EdgeHistory(

@@ -61,8 +61,12 @@ class Rule(Protocol):
 
         loss.backward(); optimizer.step(); rule.step(); optimizer.zero_grad()
 
-    A rule that gathers statistics over samples has a method ``share_statistics(total)`` too, by
-    which several processes make it one (see `nervure.training.DistributedRule`).
+    Attributes and methods that not every rule has:
+
+    - ``layer``, what it rewires: `RuleGroup` refuses two rules for the same one.
+    - ``share_statistics(total)``, of a rule that gathers statistics over samples, by which several
+      processes make it one (see `nervure.training.DistributedRule`).
+    - ``detach()``, of a rule that holds on to an optimizer or to passes: it lets go of them.
     """
 
     def step(self) -> Rewiring:
@@ -76,3 +80,10 @@ class Rule(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
         ...
+
+
+def detach(rule: Rule) -> None:
+    """Detach a rule, if it holds on to an optimizer or to passes."""
+    let_go = getattr(rule, "detach", None)
+    if let_go is not None:
+        let_go()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nervure.errors import EngineError
-from nervure.rules.rule import Rewiring, Rule
+from nervure.rules.rule import Rewiring, Rule, detach
 from nervure.rules.total import Total
 from nervure.topology import Topology
 
@@ -81,9 +81,7 @@ class RuleGroup:
     def detach(self) -> None:
         """Detach every rule that holds on to an optimizer or to passes."""
         for rule in self.rules:
-            detach = getattr(rule, "detach", None)
-            if detach is not None:
-                detach()
+            detach(rule)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the states of the rules, in their order."""

@@ -229,8 +229,11 @@ class SparseTraining:
         self._steps += 1
         share = self.schedule.share(self._steps)
         if share is None:
-            return Rewiring(self.layer.topology, self.layer.topology)
-        return self.update(share)
+            rewiring = Rewiring(self.layer.topology, self.layer.topology)
+        else:
+            rewiring = self.update(share)
+        self.layer.project_()
+        return rewiring
 
     @torch.no_grad()
     def update(self, share: float) -> Rewiring:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from torch.nn import functional
 from nervure.errors import EngineError
 from nervure.networks import GraphLayer
 from nervure.rules import Rewiring, Rule
+from nervure.rules.rule import detach
 from nervure.training.epoch_watch import EpochWatch, Metrics
 from nervure.training.evaluation import evaluate
 from nervure.training.options import Task, TrainingOptions
@@ -237,9 +239,8 @@ class Training:
             self._fitted.best_epoch = self._best.epoch
         else:
             self._fitted.best_epoch = len(self._fitted.history)
-        detach = getattr(self._rule, "detach", None)
-        if detach is not None:
-            detach()
+        if self._rule is not None:
+            detach(self._rule)
         self._finished = True
         self._best = None
         self._fitted.seconds += time.perf_counter() - begin
@@ -387,11 +388,16 @@ class Training:
         name = "validation_rmse" if self.task == "regression" else "validation_error"
         metrics |= {"validation_loss": seen.loss, name: seen.error}
         merit = seen.error, seen.loss
-        better = self._best is None or merit < self._best.merit
+        better = self._best is None or _ranked(merit) < _ranked(self._best.merit)
         if not (better and self.options.keep_best):
             return self._best
         state = {k: v.clone() for k, v in self.network.state_dict().items()}
         return _Best(merit, metrics["epoch"], state)
+
+
+def _ranked(merit: tuple[float, float]) -> tuple[float, ...]:
+    """Put what is no number behind all numbers."""
+    return tuple(math.inf if math.isnan(value) else value for value in merit)
 
 
 def _progress_of(scheduler: torch.optim.lr_scheduler.LRScheduler | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nervure.errors import DistributedError
 from nervure.rules import Rewiring, Rule
+from nervure.rules.rule import detach
 from nervure.training.distributed.network import DistributedNetwork
 
 
@@ -76,9 +77,7 @@ class DistributedRule:
 
     def detach(self) -> None:
         """Detach the rule, if it holds on to an optimizer or to passes."""
-        detach = getattr(self.rule, "detach", None)
-        if detach is not None:
-            detach()
+        detach(self.rule)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the state of this process's rule."""
