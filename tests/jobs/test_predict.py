@@ -92,3 +92,26 @@ def test_what_has_no_model_says_how_it_stands(tmp_path):
     (tmp_path / "sweep" / "sweep.sqlite").touch()
     with pytest.raises(RunError, match="is a sweep"):
         model_file(tmp_path / "sweep")
+
+
+def test_columns_keep_the_kind_they_had_in_training(tmp_path):
+    rows = [
+        [code, day, i / 7, "yes" if code == "A1" else "no"]
+        for i, (code, day) in enumerate([("01", "2024-01-01"), ("02", "soon"), ("A1", "soon")] * 20)
+    ]
+    header = ["code", "day", "x", "y"]
+    request = FreeNetRequest(
+        data=str(written(tmp_path / "table.csv", header, rows)),
+        target="y", neurons=4, epochs=1, out=tmp_path / "run", baseline=False,
+    )  # fmt: skip
+    train_freenet(request)
+    run = tmp_path / "run"
+    every = predict_table(run, tmp_path / "table.csv")
+    few = predict_table(run, written(tmp_path / "new.csv", header[:3], [rows[0][:3], rows[3][:3]]))
+    np.testing.assert_allclose(few.probabilities, every.probabilities[[0, 3]], rtol=1e-5)
+    assert few.warnings == ()
+    new = tmp_path / "new.csv"
+    new.write_text("code;day;x\n01;2024-01-01;0\n01;2024-01-01;" + f"{3 / 7}\n")
+    again = predict_table(run, new)
+    np.testing.assert_allclose(again.probabilities, few.probabilities, rtol=1e-5)
+    assert again.warnings == ("new.csv read with semicolons between columns",)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from nervure.data.dataset import Rows
-from nervure.data.tables import IDENTIFIER_SHARE, Table
+from nervure.data.number_texts import meant_as_numbers
+from nervure.data.tables import IDENTIFIER_SHARE, Column, Table
 from nervure.errors import DataError
 from nervure.textual import did_you_mean, listed
 
@@ -20,6 +21,8 @@ MOST_CATEGORIES = 50
 CLIP = 10.0
 _AT_ONCE = 4096  # rows
 _MISSING, _OTHER = "(missing)", "(other)"
+# Spellings of booleans in a CSV, which are kept where one column holds another word too.
+_TRUTHS = {"true": "true", "1": "true", "false": "false", "0": "false"}
 
 
 class Encoder(Protocol):
@@ -113,6 +116,11 @@ class TableEncoder:
                 encoder._fit_numeric(name, column.values, missing)
             else:
                 encoder._fit_categorical(name, column.values, missing)
+        if len(table.columns) == 1:
+            raise DataError(
+                f"{table.name}: {exclude} is its only column; expected at least one other to "
+                "predict it from"
+            )
         if not encoder.feature_names:
             raise DataError(
                 f"{table.name}: no usable feature column besides {exclude}. "
@@ -127,7 +135,13 @@ class TableEncoder:
             raise DataError(f"column {name} holds infinite values; replace or remove them")
         median = float(np.median(values[~missing]))
         filled = np.where(missing, median, values)
-        mean, std = float(filled.mean()), float(filled.std())
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, std = float(filled.mean()), float(filled.std())
+        if not math.isfinite(std):
+            raise DataError(
+                f"column {name} holds values too large to be squared (up to "
+                f"{np.abs(filled).max():.3g}); rescale or remove them"
+            )
         if std <= 1e-12 * max(1.0, abs(mean)):
             if not missing.any():
                 self.notes.append(f"column {name} left out: it is constant in the training rows")
@@ -145,8 +159,9 @@ class TableEncoder:
         counts = Counter(values[~missing].tolist())
         rows = int((~missing).sum())
         if rows > MOST_CATEGORIES and len(counts) > IDENTIFIER_SHARE * rows:
+            reason = meant_as_numbers(counts) or "they only name the rows"
             self.notes.append(
-                f"column {name} left out: its {len(counts)} different texts only name the rows"
+                f"column {name} left out: it holds {len(counts)} different texts; {reason}"
             )
             return
         # Most frequent first; names decide ties, so that the order of rows does not matter.
@@ -156,9 +171,10 @@ class TableEncoder:
             categories.append(_MISSING)
         if len(ranked) > MOST_CATEGORIES:
             categories.append(_OTHER)
+            meant = meant_as_numbers(counts)
             self.notes.append(
                 f"column {name}: the {len(ranked) - MOST_CATEGORIES} rarest of {len(ranked)} "
-                "categories are taken together"
+                f"categories are taken together{f'; {meant}' if meant else ''}"
             )
         if len(categories) == 1:
             self.notes.append(f"column {name} left out: it is constant in the training rows")
@@ -177,6 +193,11 @@ class TableEncoder:
             names += [f"{group.name}={category}" for category in group.categories]
         return tuple(names)
 
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Names of the columns that are read as text."""
+        return tuple(column.name for column in self.categorical)
+
     def transform(self, rows: Table) -> NDArray[np.float32]:
         """Encode a table; columns that are not needed are ignored.
 
@@ -193,10 +214,7 @@ class TableEncoder:
             if name not in rows.columns:
                 problems.append(f"column {name} is missing{did_you_mean(name, rows.columns)}")
             elif rows.columns[name].kind != kind and not rows.columns[name].missing.all():
-                problems.append(
-                    f"column {name}: expected {'numbers' if kind == 'numeric' else 'text'}, got "
-                    f"{'text' if kind == 'numeric' else 'numbers'}"
-                )
+                problems.append(_other_kind(rows.columns[name]))
         if problems:
             raise DataError(f"{rows.name}: " + "; ".join(problems))
         self.warnings = []
@@ -224,10 +242,13 @@ class TableEncoder:
     def _one_hot(self, group: CategoricalColumn, rows: Table) -> list[NDArray[np.float64]]:
         given = rows.columns[group.name]
         known = set(group.categories)
+        truths = known - {_MISSING} <= set(_TRUTHS.values())
         unknown: Counter[str] = Counter()
         words: list[str | None] = []
         for value, missing in zip(given.values.tolist(), given.missing, strict=True):
             word = _MISSING if missing else value
+            if truths and not missing:
+                word = _TRUTHS.get(word.strip().lower(), word)
             if word not in known:
                 if not missing:
                     unknown[word] += 1
@@ -248,6 +269,13 @@ class TableEncoder:
             "numeric": [[c.name, c.median, c.mean, c.std, c.indicator] for c in self.numeric],
             "categorical": [[c.name, list(c.categories)] for c in self.categorical],
         }
+
+
+def _other_kind(column: Column) -> str:
+    if column.kind == "numeric":
+        return f"column {column.name}: expected text, got numbers"
+    meant = meant_as_numbers(Counter(column.values[~column.missing].tolist()))
+    return f"column {column.name}: expected numbers, got text{f' ({meant})' if meant else ''}"
 
 
 @dataclass
@@ -288,6 +316,11 @@ class ArrayEncoder:
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features given."""
         return self.names
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Names of the columns that are read as text: none."""
+        return ()
 
     def transform(self, rows: Table | Rows | NDArray[np.uint8]) -> Rows:
         """Encode an array, a sparse matrix or a table."""

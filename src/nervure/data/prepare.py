@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,17 @@ from numpy.typing import NDArray
 from nervure.data.catalogue import find_entry
 from nervure.data.dataset import Dataset, Objective, Rows, Task
 from nervure.data.encoding import ArrayEncoder, Encoder, TableEncoder
+from nervure.data.number_texts import meant_as_numbers
 from nervure.data.registry import load
 from nervure.data.splits import TEST_SHARE, Split, split_rows
-from nervure.data.tables import Column, Table, detect_task, is_table_file, read_table
+from nervure.data.tables import (
+    MOST_INTEGER_CLASSES,
+    Column,
+    Table,
+    detect_task,
+    is_table_file,
+    read_table,
+)
 from nervure.errors import DataError
 from nervure.textual import listed
 
@@ -118,7 +127,7 @@ def open_source(
                 f"{listed(table.columns)}"
             )
     column = table.column(target)
-    messages = []
+    messages = list(table.messages)
     missing = column.missing
     if missing.all():
         raise DataError(f"the target column {target} is empty")
@@ -131,13 +140,20 @@ def open_source(
         detected if task is None else ("regression" if task == "regression" else "classification")
     )
     messages.append(reason if task is None else f"{chosen}, as asked")
+    meant = meant_as_numbers(Counter(column.values)) if column.kind == "categorical" else None
     if chosen == "regression":
         if column.kind != "numeric":
-            raise DataError(f"the target column {target} holds text; regression needs numbers")
+            raise DataError(
+                f"the target column {target} holds text; regression needs numbers"
+                f"{f' ({meant})' if meant else ''}"
+            )
         if not np.isfinite(column.values).all():
             raise DataError(f"the target column {target} holds infinite values")
-    if len(set(column.values.tolist())) < 2:
+    distinct = len(set(column.values.tolist()))
+    if distinct < 2:
         raise DataError(f"the target column {target} holds one single value; nothing to learn")
+    if meant and task is None and distinct > MOST_INTEGER_CLASSES:
+        messages.append(f"{target} is text: {meant}")
     return TableSource(table, target, chosen, tuple(messages))
 
 
@@ -241,7 +257,13 @@ def _prepare_table(source: TableSource, seed: int, split_by: str | None, test: f
     mean, std = 0.0, 1.0
     y = codes
     if source.task == "regression":
-        mean, std = float(codes[split.train].mean()), float(codes[split.train].std())
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, std = float(codes[split.train].mean()), float(codes[split.train].std())
+        if not np.isfinite(std):
+            raise DataError(
+                f"the target column {source.target} holds values too large to be squared; rescale "
+                "or remove them"
+            )
         std = std if std > 0 else 1.0
         y = ((codes - mean) / std).astype(np.float32)
     chance = "random, stratified" if source.task == "classification" else "random"

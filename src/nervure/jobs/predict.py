@@ -102,8 +102,10 @@ def predict_table(run: Path, data: Path) -> Predictions:
             "nervure.load_model(path).network(x)"
         )
     encoder = encoder_from_json(about["encoder"])
-    encoded = encoder.transform(read_table(data))
-    warnings = tuple(getattr(encoder, "warnings", ()))
+    # A column is of the kind it was in training: codes or dates that were text there stay text.
+    table = read_table(data, texts=encoder.text_columns)
+    encoded = encoder.transform(table)
+    warnings = (*table.messages, *getattr(encoder, "warnings", ()))
     values = predict_values(loaded.network, encoded).double()
     task, names, mean, std = _outputs(about, values.shape[1], run)
     if task == "bits":
