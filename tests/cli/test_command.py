@@ -123,7 +123,11 @@ def test_csv_train_predict_inspect(table, tmp_path):
     facts = json.loads(call("inspect", run, "--json").stdout)
     assert facts["edges"] == 40
     assert facts["status"] == "finished"
-    assert "module" in call("inspect", run).stdout
+    # What was asked for, and what it was by default.
+    assert (facts["target"], facts["learning_rate"], facts["momentum"]) == ("sold", 0.3, 0.5)
+    shown = call("inspect", run).stdout
+    assert "module" in shown
+    assert f"{100 * facts['test_error']:.2f} %" in shown
     # As after a kill between the last record and the report.
     report = run / "report.html"
     before = report.read_text()

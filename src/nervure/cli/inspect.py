@@ -16,16 +16,14 @@ from nervure.cli.completion import runs
 from nervure.cli.console import result_console
 from nervure.cli.options import Json
 from nervure.jobs.predict import model_file
+from nervure.jobs.run_facts import plain_text
 from nervure.modules import module_statistics
 from nervure.training.model_file import load_model
 from nervure.training.run import Run
 
-# What a run's settings are asked for; each method has some of them.
-_SETTINGS = (
-    "method", "dataset", "task", "seed", "nodes", "keep", "alpha", "penalty", "neurons", "epsilon",
-    "interval", "statistics", "rule", "hidden", "motif_size", "tied", "zeta", "unit_steps",
-    "edge_steps", "stages", "channels", "entry_stride", "reach", "edge_rate", "rows", "augment",
-    "threshold", "tolerance",
+# Of a run's settings, what is said elsewhere, or says nothing of how it was trained.
+_NOT_SETTINGS = (
+    "messages", "data", "epochs", "target_std", "image_shape", "boolean", "node", "baseline",
 )  # fmt: skip
 _FIGURES = (
     "test_error", "test_rmse", "baseline_test_error", "baseline_test_rmse", "units",
@@ -52,7 +50,7 @@ def inspect(
     table.add_column("")
     table.add_column("", overflow="fold")
     for key, value in facts.items():
-        table.add_row(key.replace("_", " "), escape(_shown(value)))
+        table.add_row(key.replace("_", " "), escape(_shown(key, value)))
     result_console().print(table)
 
 
@@ -63,9 +61,11 @@ def _facts(path: Path) -> dict[str, Any]:
         facts["status"] = run.status
         if run.reason is not None:
             facts["reason"] = run.reason
-        for key in _SETTINGS:
-            if run.config.get(key) is not None:
-                facts[key] = run.config[key]
+        first = {key: run.config.get(key) for key in ("method", "dataset")}
+        for key, value in (first | run.config).items():
+            shown = key not in _NOT_SETTINGS and not key.startswith("baseline_")
+            if shown and value not in (None, []):
+                facts[key] = value
         result = run.result or {}
         for key in _FIGURES:
             if key in result:
@@ -97,10 +97,12 @@ def _facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, float):
-        return f"{value:.4g}"
+def _shown(key: str, value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, float) and "error" in key:
+        return f"{100 * value:.2f} %"
     if isinstance(value, list):
         most = 20
-        return ", ".join(map(str, value[:most])) + (", ..." if len(value) > most else "")
-    return f"{value:,}" if isinstance(value, int) else str(value)
+        return ", ".join(map(plain_text, value[:most])) + (", ..." if len(value) > most else "")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return plain_text(value)

@@ -60,7 +60,7 @@ def heading_of(group: Sequence[RunFacts]) -> str:
 
 def shown_settings(run: RunFacts) -> dict[str, str]:
     """Write the settings of a run that differ from those of others."""
-    return {key.replace("_", " "): _plain(value) for key, value in run.settings.items()}
+    return {key.replace("_", " "): plain_text(value) for key, value in run.settings.items()}
 
 
 def shown_facts(run: RunFacts) -> dict[str, str]:
@@ -90,11 +90,12 @@ def shown_facts(run: RunFacts) -> dict[str, str]:
     }
 
 
-def _plain(value: object) -> str:
+def plain_text(value: object) -> str:
+    """Write a setting, or a figure that is no count."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
-        return ",".join(map(_plain, value))
+        return ",".join(map(plain_text, value))
     return str(value)
