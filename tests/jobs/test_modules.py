@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from nervure.errors import RunError, TopologyError
 from nervure.jobs import ModulesRequest, find_modules, write_modules
 from nervure.jobs.modules import FILES
+from nervure.modules import BOOLEAN_THRESHOLD
 from nervure.training.model_file import save_model
 
 from .hand_made import FORMULAS, sparse, state
@@ -51,6 +52,17 @@ def test_formulas_are_written_if_asked_for_or_known_to_hold(tmp_path, weights):
     assert formulas_of(find_modules(ModulesRequest(tmp_path, formulas=True))) == FORMULAS
     save_model(tmp_path / "model.safetensors", sparse(), metadata={"training": {"boolean": True}})
     assert formulas_of(find_modules(ModulesRequest(tmp_path))) == FORMULAS
+
+
+def test_a_run_keeps_the_options_it_found_its_modules_by(tmp_path):
+    settings = {"module_threshold": -0.25, "merge_share": 0.7}
+    save_model(tmp_path / "model.safetensors", sparse(), metadata={"training": settings})
+    found = find_modules(ModulesRequest(tmp_path))
+    assert (found.request.threshold, found.detection.threshold) == (-0.25, -0.25)
+    assert found.detection.merge_share == 0.7
+    assert find_modules(ModulesRequest(tmp_path, threshold=-0.1)).detection.threshold == -0.1
+    save_model(tmp_path / "model.safetensors", sparse(), metadata={"training": "damaged"})
+    assert find_modules(ModulesRequest(tmp_path)).detection.threshold == BOOLEAN_THRESHOLD
 
 
 def test_options_reach_the_detection(weights):

@@ -60,7 +60,7 @@ def modules(
             min=-1.0,
             max=0.0,
             help=f"Modularity above which clusters of a layer are tested again; "
-            f"{BOOLEAN_THRESHOLD}.",
+            f"that of the run, or {BOOLEAN_THRESHOLD}.",
             rich_help_panel=_DETECTION,
         ),
     ] = None,
@@ -70,7 +70,7 @@ def modules(
             min=0.5,
             max=1.0,
             help="Clusters of two layers are joined if more than this share of their edges runs "
-            f"between them; {BOOLEAN_SHARE}.",
+            f"between them; that of the run, or {BOOLEAN_SHARE}.",
             rich_help_panel=_DETECTION,
         ),
     ] = None,
@@ -129,7 +129,7 @@ def modules(
     as_json: Json = False,
 ) -> None:
     """Find the modules of a trained, pruned network; `HELP` says it at length."""
-    usual = (MNIST_THRESHOLD, MNIST_SHARE) if images else (BOOLEAN_THRESHOLD, BOOLEAN_SHARE)
+    usual = (MNIST_THRESHOLD, MNIST_SHARE) if images else (None, None)
     found = find_modules(
         ModulesRequest(
             target=target,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ class ModulesRequest:
     ----------
     target : Path
         A run folder, a model file, or a safetensors file with the weights of linear layers.
-    threshold, merge_share : float
-        As for `detect_modules`.
+    threshold, merge_share : float, optional
+        As for `detect_modules`. None: those of the run, or the paper's for Boolean inputs.
     prune_below : float
         Edges whose weight is at most so large are taken as absent.
     activation : str
@@ -52,8 +52,8 @@ class ModulesRequest:
     """
 
     target: Path
-    threshold: float = BOOLEAN_THRESHOLD
-    merge_share: float = BOOLEAN_SHARE
+    threshold: float | None = None
+    merge_share: float | None = None
     prune_below: float = 0.0
     activation: str = "relu"
     formulas: bool | None = None
@@ -67,6 +67,7 @@ class FoundModules:
     Attributes
     ----------
     request : ModulesRequest
+        With the threshold and the share that were taken.
     detection : Detection
     hierarchy : Hierarchy
         With formulas, where there are any.
@@ -119,8 +120,11 @@ def find_modules(request: ModulesRequest) -> FoundModules:
     source = read_pruned(
         request.target, prune_below=request.prune_below, activation=request.activation
     )
+    threshold = _first(request.threshold, source.threshold, BOOLEAN_THRESHOLD)
+    share = _first(request.merge_share, source.merge_share, BOOLEAN_SHARE)
+    request = replace(request, threshold=threshold, merge_share=share)
     detection = detect_modules(
-        node_topology(source.network), threshold=request.threshold, merge_share=request.merge_share
+        node_topology(source.network), threshold=threshold, merge_share=share
     )
     names = _names(request.names, source.names)
     hierarchy = Hierarchy.from_detection(
@@ -137,6 +141,10 @@ def find_modules(request: ModulesRequest) -> FoundModules:
         if any(len(module.depends_on) > FEW_INPUTS for module in hierarchy.modules):
             notes.append(f"Units that depend on more than {FEW_INPUTS} inputs have no formula.")
     return FoundModules(request, detection, hierarchy, tuple(notes))
+
+
+def _first(asked: float | None, of_run: float | None, usual: float) -> float:
+    return next((value for value in (asked, of_run) if value is not None), usual)
 
 
 def write_modules(found: FoundModules, folder: Path, *, force: bool = False) -> dict[str, str]:

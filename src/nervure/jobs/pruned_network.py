@@ -37,6 +37,8 @@ class PrunedNetwork:
         What was taken for granted of what it computes, as the end of a sentence.
     notes : tuple of str
         What else a reader should know.
+    threshold, merge_share : float or None
+        By which the run that it is of found its modules.
     """
 
     network: nn.Module
@@ -45,6 +47,8 @@ class PrunedNetwork:
     no_formulas: str = ""
     assumed: str = ""
     notes: tuple[str, ...] = ()
+    threshold: float | None = None
+    merge_share: float | None = None
 
 
 def read_pruned(
@@ -104,7 +108,8 @@ def _of_nervure(path: Path) -> PrunedNetwork:
             f"such as a SparseMLP. `nervure inspect {path}` counts the cyclic modules of a graph"
         )
     about = loaded.metadata
-    data, settings = (about.get(key) or {} for key in ("data", "training"))
+    parts = (about.get(key) for key in ("data", "training"))
+    data, settings = (part if isinstance(part, Mapping) else {} for part in parts)
     names = {"inputs": data.get("feature_names"), "outputs": data.get("class_names")}
     topology = network.topology
     counts = {"inputs": len(topology.inputs), "outputs": len(topology.outputs)}
@@ -114,7 +119,15 @@ def _of_nervure(path: Path) -> PrunedNetwork:
     boolean = settings.get("boolean") is True
     why = "Formulas are left out: the run does not say that its inputs are 0 or 1 (--formulas)."
     sizes = network.sizes if isinstance(network, SparseMLP) else ()
-    return PrunedNetwork(network, sizes, known, "" if boolean else why)
+    threshold, share = settings.get("module_threshold"), settings.get("merge_share")
+    return PrunedNetwork(
+        network,
+        sizes,
+        known,
+        "" if boolean else why,
+        threshold=threshold if isinstance(threshold, float) else None,
+        merge_share=share if isinstance(share, float) else None,
+    )
 
 
 def _of_weights(path: Path, activation: str) -> PrunedNetwork:
