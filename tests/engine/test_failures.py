@@ -1,10 +1,13 @@
 """Equilibria that plain sweeps do not find, and those that nobody finds."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array, eye_array
+from scipy.sparse.linalg import spsolve
 
 from nervure import Topology, engine
-from nervure.engine import solvers
+from nervure.engine import reference, solvers
 from nervure.errors import ConvergenceError, EngineError
 
 from .graphs import make_case
@@ -37,6 +40,9 @@ def test_fallbacks_find_what_sweeps_do_not(backend, gains, activation):
     assert found.status.converged.all()
     if backend == "native" and activation != "leaky_relu":  # whose leak calms plain sweeps
         assert found.status.recovered == 6
+        if activation == "identity":
+            # Anderson's few sweeps come straight after the plain ones, which are not repeated.
+            assert 100 < found.status.sweeps < 150
     function = next(a for a in engine.ACTIVATIONS if a.name == activation)
     a = found.output
     before = torch.stack([a[:, i - 1] * gains[i - 1] for i in range(len(gains))], 1)
@@ -52,6 +58,32 @@ def test_fallbacks_find_what_sweeps_do_not(backend, gains, activation):
             out = engine.sweep(plan, moved, drive, backend=backend, tolerance=1e-12, max_sweeps=100)
             shifted.append(out.output.square().sum().item())
         assert gradient[k].item() == pytest.approx((shifted[0] - shifted[1]) / 2e-6, rel=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_a_module_too_large_for_dense_solves(backend):
+    # A ring of weak edges makes it one module; two of its nodes turn around each other.
+    n = reference.DENSE_LIMIT + 50
+    edges = [(i, (i + 1) % n) for i in range(n)] + [(1, 0)]
+    topology = Topology.from_edges(edges, num_nodes=n, inputs=range(n), outputs=range(n))
+    pairs = topology.edges
+    weight = np.where(pairs[:, 1] == 0, 1.5, 0.5)
+    weight[(pairs == (0, 1)).all(1)] = -1.5
+    weight[(pairs == (n - 1, 0)).all(1)] = 0.5
+    system = (eye_array(n) - csr_array((weight, (pairs[:, 1], pairs[:, 0])), shape=(n, n))).tocsc()
+    generator = torch.Generator().manual_seed(0)
+    drive, seen = torch.randn(2, 3, n, generator=generator, dtype=torch.float64).unbind()
+    drive.requires_grad_(True)
+    plan = engine.plan(topology, "identity")
+    found = engine.sweep(plan, torch.from_numpy(weight), drive, backend=backend)
+    if backend == "native":
+        assert found.status.recovered == 3
+    (gradient,) = torch.autograd.grad(found.output, drive, seen)
+    for given, matrix, right in (
+        (found.output.detach(), system, drive.detach()),
+        (gradient, system.T.tocsc(), seen),
+    ):
+        assert np.abs(spsolve(matrix, right.T.numpy()).T - given.numpy()).max() < 1e-7
 
 
 @pytest.mark.parametrize("backend", ["native", "reference"])

@@ -33,7 +33,7 @@ def raise_forward_failure(plan: Plan, drive: Tensor, stats: Stats) -> NoReturn:
     raise ConvergenceError(
         f"no equilibrium found for {lost} of {len(drive)} samples: component {component} "
         f"({size} nodes) stands at residual {stats.residual:.2g} after {stats.sweeps:.0f} sweeps, "
-        f"damped sweeps, Anderson, Newton and continuation. {cause}",
+        f"Anderson, damped sweeps, Newton and continuation. {cause}",
         component=component,
         component_size=size,
         residual=stats.residual,
@@ -47,8 +47,8 @@ def raise_adjoint_failure(plan: Plan, stats: Stats) -> NoReturn:
     size = plan.program.component_size(component)
     raise ConvergenceError(
         f"no adjoint solution for {int(stats.lost)} samples: component {component} ({size} nodes) "
-        f"stands at relative residual {stats.residual:.2g} after {stats.sweeps:.0f} sweeps and a "
-        f"direct solve. {_REMEDY}",
+        f"stands at relative residual {stats.residual:.2g} after {stats.sweeps:.0f} sweeps, "
+        f"Anderson and a direct solve. {_REMEDY}",
         component=component,
         component_size=size,
         residual=stats.residual,

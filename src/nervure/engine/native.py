@@ -226,6 +226,7 @@ def forward(
         tolerance=solver.tolerance,
         max_sweeps=solver.max_sweeps,
         leak=solver.leak,
+        stuck=report.failed[rows],
     )
     s = sections(plan)
     output[rows] = solved.value[:, s.outputs].to(dtype)
@@ -291,6 +292,7 @@ def adjoint(
         torch.ones(len(rows), dtype=torch.bool),
         tolerance=solver.tolerance,
         max_sweeps=solver.max_sweeps,
+        stuck=report.failed[rows],
     )
     d = torch.where(solved.converged[:, None], solved.value, 0.0)
     _write_rows(delta, rows, d)

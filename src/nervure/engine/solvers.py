@@ -100,28 +100,28 @@ def anderson(
 ) -> FixedPoint:
     """Anderson acceleration, type II with a memory of five (Walker and Ni 2011)."""
     best = _Best(start, tolerance, floor)
-    x, previous_x, previous_g = start, None, None
-    moves: list[Tensor] = []
-    changes: list[Tensor] = []
-    for _ in range(max_sweeps):
+    x, previous_g, previous_image = start, None, None
+    batch, nodes = start.shape
+    # Changes of g = step(x) - x and of step(x) from one iterate to the next, the oldest overwritten.
+    all_dg = start.new_zeros(batch, _ANDERSON_MEMORY, nodes)
+    all_dimage = torch.zeros_like(all_dg)
+    for sweep in range(max_sweeps):
         image = step(x)
         g = image - x
         if best.see(x, image):
             break
-        if previous_x is not None and previous_g is not None:
-            moves = [*moves, x - previous_x][-_ANDERSON_MEMORY:]
-            changes = [*changes, g - previous_g][-_ANDERSON_MEMORY:]
-        previous_x, previous_g = x, g
         x = image
-        if moves:
-            dg, dx = torch.stack(changes, 2), torch.stack(moves, 2)
-            gram = dg.mT @ dg
+        if previous_g is not None and previous_image is not None:
+            place, filled = (sweep - 1) % _ANDERSON_MEMORY, min(sweep, _ANDERSON_MEMORY)
+            torch.sub(g, previous_g, out=all_dg[:, place])
+            torch.sub(image, previous_image, out=all_dimage[:, place])
+            dg = all_dg[:, :filled]
+            gram = dg @ dg.mT
             ridge = 1e-10 * gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-30)
-            gram = gram + ridge[:, None, None] * torch.eye(
-                gram.shape[1], dtype=x.dtype, device=x.device
-            )
-            weights, _info = torch.linalg.solve_ex(gram, dg.mT @ g[:, :, None])
-            x = image - ((dx + dg) @ weights)[:, :, 0]
+            gram.diagonal(dim1=1, dim2=2).add_(ridge[:, None])
+            weights, _info = torch.linalg.solve_ex(gram, dg @ g[:, :, None])
+            x = image - (weights.mT @ all_dimage[:, :filled])[:, 0]
+        previous_g, previous_image = g, image
         # A sample that blew up starts again from its best iterate.
         x = torch.where(x.isfinite().all(1, keepdim=True), x, best.value)
     return best.result()

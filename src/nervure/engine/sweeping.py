@@ -190,8 +190,8 @@ def sweep(
 
     Acyclic parts are computed exactly in one pass. Inside a strongly connected component the
     values are an equilibrium (a steady state, not one step per edge), found by Gauss-Seidel sweeps
-    and checked by its true residual; samples that do not settle are tried with damped sweeps,
-    Anderson acceleration and Newton's method.
+    and checked by its true residual; samples that do not settle are tried with Anderson
+    acceleration, damped sweeps and Newton's method.
 
     Parameters
     ----------
