@@ -5,6 +5,7 @@ template <class T>
 struct Lanes {
   RowMask<T> active;   // still moving; others are frozen, so that no sample sees its neighbours
   RowMask<T> pending;  // steps fell below the tolerance, residual not yet checked
+  RowMask<T> accelerated;  // solved by acceleration
   Row<T> step_tolerance;
   T residual[kLanes<T>];
   std::int32_t sweeps[kLanes<T>];
@@ -45,23 +46,25 @@ struct Store {
   }
 };
 
-// Iterates x_i <- next(i) over the nodes of one component (Gauss-Seidel) until, for every lane,
-// the true residual max_i |next(i) - x_i| / scale is within tolerance, where scale is the largest
-// |x_i|, or problem.floor() if less. Lanes that do not get there are returned with active set.
+// The least that values are measured by.
 template <class T, class Problem>
-void solve_component(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
-                     std::int32_t max_sweeps, const RowMask<T>& wanted, Lanes<T>& lanes) {
-  constexpr int width = kLanes<T>;
-  const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
+RowMask<T> least_size(const Problem& problem) {
   RowMask<T> least;
   for (int v = 0; v < kVectors; ++v) least.v[v] = bits_of<T>(splat<T>(problem.floor()));
-  lanes.active = wanted;
+  return least;
+}
+
+// Iterates x_i <- next(i) over the nodes of one component (Gauss-Seidel) until, for every active
+// lane, the true residual max_i |next(i) - x_i| / scale is within tolerance, where scale is the
+// largest |x_i|, or problem.floor() if less. Lanes that do not get there are returned as active.
+template <class T, class Problem>
+void sweep_until_still(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
+                       std::int32_t max_sweeps, std::int32_t before, Lanes<T>& lanes) {
+  constexpr int width = kLanes<T>;
+  const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
+  const RowMask<T> wanted = lanes.active, least = least_size<T>(problem);
   lanes.pending = {};
   for (int v = 0; v < kVectors; ++v) lanes.step_tolerance.v[v] = splat<T>(tolerance);
-  for (int s = 0; s < width; ++s) {
-    lanes.residual[s] = 0;
-    lanes.sweeps[s] = 0;
-  }
   RowMask<T> given_up = {};
   std::int32_t sweep = 0;
   for (;;) {
@@ -84,7 +87,7 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
       }
       for (int s = 0; s < width; ++s)
         if (lane<T>(wanted, s)) {
-          if (lane<T>(lanes.active, s) || lanes.sweeps[s] == 0) lanes.sweeps[s] = sweep;
+          if (lane<T>(lanes.active, s) || sweep == 1) lanes.sweeps[s] = before + sweep;
           if (lane<T>(lanes.active, s))
             lanes.residual[s] = relative<T>(lane<T>(step, s), lane<T>(scale, s));
         }
@@ -119,6 +122,30 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
     if (lane<T>(given_up, s)) lanes.residual[s] = std::numeric_limits<T>::infinity();
 }
 
+#include "acceleration.hpp"
+
+// Sweeps after which the samples that have not settled are accelerated.
+constexpr std::int32_t kPatience = 50;
+
+// Solves one component for the wanted lanes; those that are lost are returned as active.
+template <class T, class Problem>
+void solve_component(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
+                     std::int32_t max_sweeps, const RowMask<T>& wanted, Lanes<T>& lanes) {
+  lanes.active = wanted;
+  lanes.accelerated = {};
+  for (int s = 0; s < kLanes<T>; ++s) {
+    lanes.residual[s] = 0;
+    lanes.sweeps[s] = 0;
+  }
+  sweep_until_still<T>(problem, first, last, tolerance, std::min(max_sweeps, kPatience), 0, lanes);
+  if (max_sweeps <= kPatience || !any<T>(lanes.active)) return;
+  accelerate<T>(problem, first, last, tolerance, max_sweeps, kPatience, lanes);
+  if (!any<T>(lanes.active)) return;
+  // Sweeps that contract get there, be it slowly.
+  restart<T>(problem, lanes.active);
+  sweep_until_still<T>(problem, first, last, tolerance, max_sweeps, kPatience + max_sweeps, lanes);
+}
+
 // Walks the segments of a group: acyclic panels once, with every row masked to the samples that are
 // alive; components until they are solved. Samples that are lost in one are no longer alive after it.
 template <class T, class Problem>
@@ -143,6 +170,7 @@ void walk_group(Problem& problem, const Group& group, T tolerance, std::int32_t 
       const std::int64_t b = begin + s;
       report.residual[b] = std::max(report.residual[b], lanes.residual[s]);
       report.sweeps[b] = std::max(report.sweeps[b], lanes.sweeps[s]);
+      if (lane<T>(lanes.accelerated, s)) report.recovered[b] = 1;
       if (lane<T>(lanes.active, s)) {
         // As unsigned numbers, -1 is the highest.
         report.failed[b] = std::min<std::uint32_t>(report.failed[b], segment.component);

@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "memory.hpp"
+
 namespace nervure {
 namespace NERVURE_ISA {
 namespace {
@@ -99,21 +101,24 @@ struct Problem {
   const T* weights;
   T* rows;
   T* base = nullptr;           // (component's nodes, lanes), or null outside of components
-  std::int64_t base_slot = 0;  // the first one's place in the order
+  std::int64_t base_slot = 0, end_slot = 0;  // the first one's place in the order, and past the last
 
   T* row(std::int32_t node) const { return at_node(rows, node); }
+  std::int32_t node_at(std::int64_t slot) const {
+    return p.block == 1 ? walk.order[slot]
+                        : walk.order[slot / p.block] * p.block +
+                              static_cast<std::int32_t>(slot % p.block);
+  }
   [[gnu::always_inline]] inline Row<T> start(std::int32_t node, std::int64_t slot) const {
     return base ? load_row<T>(at_node(base, slot - base_slot)) : self().fresh(node);
   }
   void enter(const Panel* first, const Panel* last) {
     base_slot = static_cast<std::int64_t>(first->first) * p.block;
-    const std::int64_t end = static_cast<std::int64_t>(last[-1].first + last[-1].rows) * p.block;
-    base = scratch<T, 1>((end - base_slot) * kLanes<T>);
-    self().reserve(end - base_slot);
-    for (std::int64_t slot = base_slot; slot < end; ++slot) {
-      const std::int32_t node = p.block == 1 ? walk.order[slot]
-                                             : walk.order[slot / p.block] * p.block +
-                                                   static_cast<std::int32_t>(slot % p.block);
+    end_slot = static_cast<std::int64_t>(last[-1].first + last[-1].rows) * p.block;
+    base = scratch<T, 1>((end_slot - base_slot) * kLanes<T>);
+    self().reserve(end_slot - base_slot);
+    for (std::int64_t slot = base_slot; slot < end_slot; ++slot) {
+      const std::int32_t node = node_at(slot);
       store_row<T>(row(node), Row<T>{});
       store_row<T>(at_node(base, slot - base_slot), self().fresh(node));
       self().prepare(node, slot - base_slot);

@@ -24,6 +24,7 @@ struct Report {
   T* residual = nullptr;            // (batch,) worst residual over components
   std::int32_t* sweeps = nullptr;   // (batch,) most sweeps over components
   std::int32_t* failed = nullptr;   // (batch,) lowest component it was lost in, or -1
+  std::uint8_t* recovered = nullptr;  // (batch,) whether sweeps alone did not solve it
 };
 
 template <class T>

@@ -153,18 +153,21 @@ nb::tuple update_of(std::int32_t n, Address weight, Address gradient, Address mo
   return selection(std::move(s));
 }
 
-// Most sweeps, worst residual, samples lost, first component lost.
-using Summary = std::tuple<double, double, double, double>;
+// Most sweeps, worst residual, samples lost, first component lost, samples recovered.
+using Summary = std::tuple<double, double, double, double, double>;
 
 template <class T>
 Summary summary(const nervure::Report<T>& report, std::int64_t batch) {
-  Summary all{0, 0, 0, -1};
+  Summary all{0, 0, 0, -1, 0};
   for (std::int64_t b = 0; report.residual && b < batch; ++b) {
-    auto& [sweeps, residual, lost, first] = all;
+    auto& [sweeps, residual, lost, first, recovered] = all;
     const double component = report.failed[b];
     sweeps = std::max(sweeps, static_cast<double>(report.sweeps[b]));
     residual = std::max(residual, static_cast<double>(report.residual[b]));
-    if (component < 0) continue;
+    if (component < 0) {
+      recovered += report.recovered[b];
+      continue;
+    }
     first = lost > 0 ? std::min(first, component) : component;
     ++lost;
   }
@@ -189,10 +192,12 @@ class BoundProgram {
   template <class T>
   Summary forward(std::int64_t batch, Address drive, Address weight, Address bias, Address state,
                Address slope, Address output, Address residual, Address sweeps, Address failed,
-               double tolerance, std::int32_t max_sweeps, double leak, int threads) const {
+               Address recovered, double tolerance, std::int32_t max_sweeps, double leak,
+               int threads) const {
     nb::gil_scoped_release release;
     const nervure::Report<T> report{pointer<T>(residual), pointer<std::int32_t>(sweeps),
-                                    pointer<std::int32_t>(failed)};
+                                    pointer<std::int32_t>(failed),
+                                    pointer<std::uint8_t>(recovered)};
     nervure::run_forward<T>(
         {program_.get(), batch, pointer<const T>(drive), pointer<const T>(weight),
          pointer<const T>(bias), pointer<T>(state), pointer<T>(slope), pointer<T>(output),
@@ -205,11 +210,12 @@ class BoundProgram {
   template <class T>
   Summary adjoint(std::int64_t batch, Address grad_output, Address weight, Address state,
                Address slope, Address converged, Address delta, Address grad_drive,
-               Address residual, Address sweeps, Address failed, double tolerance,
-               std::int32_t max_sweeps, double leak, int threads) const {
+               Address residual, Address sweeps, Address failed, Address recovered,
+               double tolerance, std::int32_t max_sweeps, double leak, int threads) const {
     nb::gil_scoped_release release;
     const nervure::Report<T> report{pointer<T>(residual), pointer<std::int32_t>(sweeps),
-                                    pointer<std::int32_t>(failed)};
+                                    pointer<std::int32_t>(failed),
+                                    pointer<std::uint8_t>(recovered)};
     nervure::run_adjoint<T>(
         {program_.get(), batch, pointer<const T>(grad_output), pointer<const T>(weight),
          pointer<const T>(state), pointer<const T>(slope), pointer<const std::uint8_t>(converged),

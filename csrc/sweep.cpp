@@ -93,6 +93,7 @@ void clear(const Report<T>& report, std::int64_t count) {
   std::fill_n(report.residual, count, T(0));
   std::fill_n(report.sweeps, count, 0);
   std::fill_n(report.failed, count, -1);
+  std::fill_n(report.recovered, count, 0);
 }
 
 // What a sweep starts from, columns of (batch, columns) that it needs in lanes, and what it leaves:
@@ -120,13 +121,14 @@ class GroupReports {
  public:
   GroupReports(const Report<T>& whole, std::int64_t groups, std::int64_t batch)
       : whole_(whole), groups_(whole.residual ? groups : 0), batch_(batch),
-        residual_(groups_ * batch), sweeps_(groups_ * batch), failed_(groups_ * batch) {
+        residual_(groups_ * batch), sweeps_(groups_ * batch), failed_(groups_ * batch),
+        recovered_(groups_ * batch) {
     if (groups_ > 0) clear<T>(of(0), groups_ * batch);
   }
   Report<T> of(std::int64_t group) const {
     if (groups_ == 0) return {};
     const std::int64_t at = group * batch_;
-    return {residual_.get() + at, sweeps_.get() + at, failed_.get() + at};
+    return {residual_.get() + at, sweeps_.get() + at, failed_.get() + at, recovered_.get() + at};
   }
   void unite() const {
     for (std::int64_t g = 0; g < groups_; ++g) {
@@ -136,6 +138,7 @@ class GroupReports {
         whole_.sweeps[b] = std::max(whole_.sweeps[b], one.sweeps[b]);
         // As unsigned numbers, -1 is the highest.
         whole_.failed[b] = std::min<std::uint32_t>(whole_.failed[b], one.failed[b]);
+        whole_.recovered[b] |= one.recovered[b];
       }
     }
   }
@@ -145,6 +148,7 @@ class GroupReports {
   std::int64_t groups_, batch_;
   Buffer<T> residual_;
   Buffer<std::int32_t> sweeps_, failed_;
+  Buffer<std::uint8_t> recovered_;
 };
 
 // The groups of every chunk at once: columns to lanes, then the groups, then lanes to columns.

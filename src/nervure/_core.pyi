@@ -49,12 +49,13 @@ class Program:
         residual: int,
         sweeps: int,
         failed: int,
+        recovered: int,
         tolerance: float,
         max_sweeps: int,
         leak: float,
         threads: int,
         /,
-    ) -> tuple[float, float, float, float]: ...
+    ) -> tuple[float, float, float, float, float]: ...
     forward64 = forward32
     def adjoint32(
         self,
@@ -69,12 +70,13 @@ class Program:
         residual: int,
         sweeps: int,
         failed: int,
+        recovered: int,
         tolerance: float,
         max_sweeps: int,
         leak: float,
         threads: int,
         /,
-    ) -> tuple[float, float, float, float]: ...
+    ) -> tuple[float, float, float, float, float]: ...
     adjoint64 = adjoint32
     def edge_gradient32(
         self, chunks: int, state: int, delta: int, grad_weight: int, grad_bias: int, threads: int, /

@@ -133,3 +133,22 @@ def assert_same(found, expected, dtype=torch.float64):
     bound = {"rtol": 1e-8, "atol": 1e-9} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 1e-4}
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, **bound)
+
+
+def turning(*, nodes=40, edges=160, loops=3, block=1, seed=0, strength=1.6, gain=0.3, **options):
+    """A case with loops of two nodes, weights strength and -strength: sweeps circle there."""
+    random = Topology.erdos_renyi(nodes, edges=edges, seed=seed).edges.tolist()
+    forth = [(2 * i, 2 * i + 1) for i in range(loops)]
+    back = [(b, a) for a, b in forth]
+    every = np.arange(nodes)
+    topology = Topology.from_edges(
+        sorted({*map(tuple, random), *forth, *back}), nodes, inputs=every, outputs=every
+    )
+    roles = {"inputs": np.arange(nodes * block), "outputs": np.arange(nodes * block)}
+    case = case_on(topology, block=block, gain=gain, seed=seed, **roles, **options)
+    blocks = case.weight.view(-1, block, block)
+    turn = strength * torch.eye(block, dtype=case.weight.dtype)
+    for edge, pair in enumerate(map(tuple, topology.edges.tolist())):
+        if pair in forth or pair in back:
+            blocks[edge] = turn if pair in forth else -turn
+    return case

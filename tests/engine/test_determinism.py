@@ -5,11 +5,16 @@ import torch
 
 from nervure import Topology
 
-from .graphs import BOUNDED, Case, case_on, solved
+from .graphs import BOUNDED, Case, case_on, solved, turning
 
 
 def make(kind, dtype=torch.float32, batch=128):
     """Graphs large enough for two threads to be used."""
+    if kind.startswith("turning"):
+        block = 3 if kind == "turning_blocks" else 1
+        return turning(
+            nodes=150 // block, edges=900, block=block, dtype=dtype, batch=batch, activation="tanh"
+        )
     roles = {"inputs": range(40), "outputs": range(30, 60)}
     topology, block = {
         "edges": lambda: (Topology.erdos_renyi(250, edges=7000, acyclic=True, seed=1), 1),
@@ -22,7 +27,16 @@ def make(kind, dtype=torch.float32, batch=128):
     return case_on(topology, block=block, dtype=dtype, batch=batch, activation=BOUNDED, **roles)
 
 
-KINDS = ["edges", "cycles", "panels", "cyclic_panels", "blocks", "cyclic_blocks"]
+KINDS = [
+    "edges",
+    "cycles",
+    "panels",
+    "cyclic_panels",
+    "blocks",
+    "cyclic_blocks",
+    "turning",
+    "turning_blocks",
+]
 
 
 def assert_equal_bits(found, expected):

@@ -40,9 +40,6 @@ def test_fallbacks_find_what_sweeps_do_not(backend, gains, activation):
     assert found.status.converged.all()
     if backend == "native" and activation != "leaky_relu":  # whose leak calms plain sweeps
         assert found.status.recovered == 6
-        if activation == "identity":
-            # Anderson's few sweeps come straight after the plain ones, which are not repeated.
-            assert 100 < found.status.sweeps < 150
     function = next(a for a in engine.ACTIVATIONS if a.name == activation)
     a = found.output
     before = torch.stack([a[:, i - 1] * gains[i - 1] for i in range(len(gains))], 1)

@@ -31,8 +31,9 @@ def after(plan, weight, drive, sweeps):
     output = torch.empty(batch, plan.num_outputs, dtype=drive.dtype)
     residual = torch.empty(batch, dtype=drive.dtype)
     counts, failed = torch.empty(2, batch, dtype=torch.int32)
+    recovered = torch.empty(batch, dtype=torch.uint8)
     pointers = [t.data_ptr() for t in (drive, weight)]
-    rest = [t.data_ptr() for t in (output, residual, counts, failed)]
+    rest = [t.data_ptr() for t in (output, residual, counts, failed, recovered)]
     plan.program.forward64(batch, *pointers, 0, state.data_ptr(), 0, *rest, 1e-300, sweeps, 0.01, 1)
     return state[0].T[:batch]
 

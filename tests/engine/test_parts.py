@@ -170,18 +170,20 @@ def report(case, threads):
         "residual": torch.empty(2, batch),
         "sweeps": torch.empty(2, batch, dtype=torch.int32),
         "failed": torch.empty(2, batch, dtype=torch.int32),
+        "recovered": torch.empty(2, batch, dtype=torch.uint8),
     }
     at = {name: value.data_ptr() for name, value in made.items()}
     inputs = [t.data_ptr() for t in (case.drive, case.weight, case.bias)]
     ones = torch.ones(batch, case.plan.num_outputs)
+    told = ("residual", "sweeps", "failed", "recovered")
     common = (1e-4, 200, 0.01, threads)
     program.forward32(
         batch, *inputs, at["state"], 0, at["output"],
-        *(made[name][0].data_ptr() for name in ("residual", "sweeps", "failed")), *common,
+        *(made[name][0].data_ptr() for name in told), *common,
     )  # fmt: skip
     program.adjoint32(
         batch, ones.data_ptr(), inputs[1], at["state"], 0, 0, at["delta"], at["grad"],
-        *(made[name][1].data_ptr() for name in ("residual", "sweeps", "failed")), *common,
+        *(made[name][1].data_ptr() for name in told), *common,
     )  # fmt: skip
     return made
 

@@ -69,6 +69,7 @@ def run(found, arrays, dtype):
         "bias": torch.zeros(found.nodes, dtype=dtype),
         "sweeps": torch.empty(batch, dtype=torch.int32),
         "failed": torch.empty(batch, dtype=torch.int32),
+        "recovered": torch.empty(batch, dtype=torch.uint8),
     }
     # NaN in what is to be written shows what is read before.
     for key, shape in {
@@ -86,7 +87,7 @@ def run(found, arrays, dtype):
     def at(*names):
         return [made[n].data_ptr() for n in names]
 
-    report, solver = at("residual", "sweeps", "failed"), (1e-4, 50, 0.01, 1)
+    report, solver = at("residual", "sweeps", "failed", "recovered"), (1e-4, 100, 0.01, 1)
     getattr(found, "forward" + name)(
         batch, *at("drive", "weight", "bias", "state", "slope", "output"), *report, *solver
     )

@@ -50,7 +50,7 @@ class Stats(NamedTuple):
     component : float
         First component that some sample was lost in, or -1.
     recovered : float
-        Samples that plain sweeps did not solve and the fallback chain did.
+        Samples that plain sweeps did not solve, and acceleration or the fallback chain did.
     """
 
     sweeps: float
@@ -173,19 +173,27 @@ class _Report:
     """Per-sample status arrays that the kernels fill; none for a graph without cycles."""
 
     def __init__(self, plan: Plan, batch: int, dtype: torch.dtype) -> None:
-        self.addresses = (0, 0, 0)
+        self.addresses = (0, 0, 0, 0)
         if not plan.is_acyclic:
             self.residual = torch.empty(batch, dtype=dtype)
             self.sweeps = torch.empty(batch, dtype=torch.int32)
             self.failed = torch.empty(batch, dtype=torch.int32)
+            self.recovered = torch.empty(batch, dtype=torch.uint8)
             self.addresses = (
-                self.residual.data_ptr(), self.sweeps.data_ptr(), self.failed.data_ptr()
+                self.residual.data_ptr(), self.sweeps.data_ptr(), self.failed.data_ptr(),
+                self.recovered.data_ptr(),
             )  # fmt: skip
 
     def lost_rows(self) -> Tensor:
         return (self.failed >= 0).nonzero()[:, 0]
 
-    def summary(self, recovered: int) -> Stats:
+    def take(self, rows: Tensor, solved: reference.Solved) -> Stats:
+        """Take over what the reference found for the samples that were lost."""
+        self.residual[rows] = solved.residual.to(self.residual.dtype)
+        self.failed[rows] = solved.failed.to(torch.int32)
+        self.sweeps[rows] += solved.sweeps
+        self.recovered[rows] = 1
+        recovered = int((self.recovered.bool() & (self.failed < 0)).sum())
         return stats_of(int(self.sweeps.max()), self.residual, self.failed, recovered)
 
 
@@ -213,7 +221,7 @@ def forward(
         *solver,
         torch.get_num_threads(),
     )
-    stats = Stats(*found, 0.0)
+    stats = Stats(*found)
     if not stats.lost:
         return Solution(output, state, slope, None, stats)
     rows = report.lost_rows()
@@ -235,10 +243,7 @@ def forward(
     _write_rows(state, rows, torch.where(kept, solved.value, 0.0))
     if plan.keeps_slope:
         _write_rows(slope, rows, torch.where(kept, solved.slope, 0.0))
-    report.residual[rows] = solved.residual.to(dtype)
-    report.failed[rows] = solved.failed.to(torch.int32)
-    report.sweeps[rows] += solved.sweeps
-    stats = report.summary(int(solved.converged.sum()))
+    stats = report.take(rows, solved)
     converged = report.failed < 0
     return Solution(output, state, slope, None if stats.lost == 0 else converged, stats)
 
@@ -276,7 +281,7 @@ def adjoint(
         *solver,
         torch.get_num_threads(),
     )
-    stats = Stats(*found, 0.0)
+    stats = Stats(*found)
     if not stats.lost:
         return grad_drive, delta, stats
     rows = report.lost_rows()
@@ -298,9 +303,7 @@ def adjoint(
     _write_rows(delta, rows, d)
     if grad_drive is not None:
         grad_drive[rows] = d[:, s.inputs].to(dtype)
-    report.residual[rows] = solved.residual.to(dtype)
-    report.failed[rows] = solved.failed.to(torch.int32)
-    return grad_drive, delta, report.summary(int(solved.converged.sum()))
+    return grad_drive, delta, report.take(rows, solved)
 
 
 def edge_gradient(plan: Plan, state: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:

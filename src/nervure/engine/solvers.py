@@ -16,7 +16,7 @@ from torch import Tensor
 Step = Callable[[Tensor], Tensor]
 Jacobian = Callable[[Tensor, Tensor], Tensor]
 
-_ANDERSON_MEMORY = 5
+_ANDERSON_MEMORY = 8
 _NEWTON_STEPS = 50
 _BACKTRACKS = 12
 _TRANSIENT_STEPS = 200
@@ -98,11 +98,11 @@ def sweep_until_still(
 def anderson(
     step: Step, start: Tensor, *, tolerance: float, max_sweeps: int, floor: float = 1.0
 ) -> FixedPoint:
-    """Anderson acceleration, type II with a memory of five (Walker and Ni 2011)."""
+    """Anderson acceleration, type II with a memory of eight (Walker and Ni 2011)."""
     best = _Best(start, tolerance, floor)
     x, previous_g, previous_image = start, None, None
     batch, nodes = start.shape
-    # Changes of g = step(x) - x and of step(x) from one iterate to the next, the oldest overwritten.
+    # How g = step(x) - x and step(x) changed from iterate to iterate, the oldest overwritten.
     all_dg = start.new_zeros(batch, _ANDERSON_MEMORY, nodes)
     all_dimage = torch.zeros_like(all_dg)
     for sweep in range(max_sweeps):

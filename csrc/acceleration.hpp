@@ -1,0 +1,178 @@
+// Anderson acceleration of one component (type II; Walker and Ni 2011). Included inside the
+// namespace of one instruction set.
+
+// How many earlier iterates an update looks back on.
+constexpr int kMemory = 8;
+
+// What is kept of the iterates of a component, rows in the order of the visits.
+template <class T>
+class History {
+ public:
+  explicit History(std::int64_t count)
+      : count_(count), buffer_((3 + 2 * kMemory) * count * kLanes<T>) {
+    // A change that has not happened yet is none.
+    std::memset(move_change(0), 0, 2 * kMemory * count * kLanes<T> * sizeof(T));
+  }
+  T* image() const { return part(now_); }
+  T* last_image() const { return part(1 - now_); }
+  T* last_move() const { return part(2); }
+  T* move_change(int j) const { return part(3 + j); }
+  T* image_change(int j) const { return part(3 + kMemory + j); }
+  void turn() { now_ = 1 - now_; }
+
+ private:
+  T* part(int i) const { return buffer_.get() + i * count_ * kLanes<T>; }
+  std::int64_t count_;
+  Buffer<T> buffer_;
+  int now_ = 0;
+};
+
+// Lists the images of a visit.
+template <class T>
+struct Collect {
+  T* to;
+
+  [[gnu::always_inline]] inline void operator()(std::int32_t, const Row<T>& next) {
+    store_row<T>(to, next);
+    to += kLanes<T>;
+  }
+};
+
+// Products of the changes with each other and with the last move, lane by lane.
+template <class T>
+struct Products {
+  Row<T> gram[kMemory][kMemory] = {};
+  Row<T> right[kMemory] = {};
+};
+
+// One register of each row: takes the move image - x and its change from the last move down in the
+// history's place, forms the products, and tracks the largest move and value.
+template <class T, class Problem>
+void take_down(const Problem& problem, const History<T>& history, std::int64_t first,
+               std::int64_t count, int place, bool follows, int v, Products<T>& products,
+               RowMask<T>& change, RowMask<T>& size) {
+  const std::int64_t at = v * kWidth<T>;
+  Vec<T> fresh[kMemory] = {}, right[kMemory] = {};
+  Mask<T> largest = change.v[v], scale = size.v[v];
+  T *moved = history.last_move() + at, *image = history.image() + at;
+  const T* last = history.last_image() + at;
+  for (std::int64_t k = 0; k < count; ++k) {
+    const std::int64_t offset = k * kLanes<T>;
+    const Vec<T> x = load<T>(problem.row(problem.node_at(first + k)) + at);
+    const Vec<T> next = load<T>(image + offset);
+    const Vec<T> move = next - x;
+    largest = larger<T>(largest, size_bits<T>(move));
+    scale = larger<T>(scale, size_bits<T>(x));
+    if (follows) {
+      const Vec<T> step = move - load<T>(moved + offset);
+      store<T>(history.move_change(place) + at + offset, step);
+      store<T>(history.image_change(place) + at + offset, next - load<T>(last + offset));
+      NERVURE_UNROLL for (int j = 0; j < kMemory; ++j) {
+        const Vec<T> other = load<T>(history.move_change(j) + at + offset);
+        fresh[j] += step * other;
+        right[j] += move * other;
+      }
+    }
+    store<T>(moved + offset, move);
+  }
+  change.v[v] = largest;
+  size.v[v] = scale;
+  for (int j = 0; j < kMemory; ++j) {
+    products.gram[place][j].v[v] = products.gram[j][place].v[v] = fresh[j];
+    products.right[j].v[v] = right[j];
+  }
+}
+
+// Of the sum of squares: what keeps apart changes that nearly repeat each other.
+template <class T>
+constexpr T kRidge = sizeof(T) == 4 ? T(1e-7) : T(1e-11);
+
+// Solves (gram + ridge) weights = right by LDL^T. The weight of a change that is zero is zero.
+template <class T>
+void mixing_weights(const Products<T>& products, int v, Vec<T>* weight) {
+  const Vec<T> tiny = splat<T>(std::numeric_limits<T>::min());
+  Vec<T> trace = {};
+  for (int i = 0; i < kMemory; ++i) trace += products.gram[i][i].v[v];
+  Vec<T> ridge = trace * kRidge<T>;
+  ridge = ridge > tiny ? ridge : tiny;
+  Vec<T> lower[kMemory][kMemory], pivot[kMemory];
+  for (int j = 0; j < kMemory; ++j) {
+    Vec<T> d = products.gram[j][j].v[v] + ridge;
+    for (int k = 0; k < j; ++k) d -= lower[j][k] * lower[j][k] * pivot[k];
+    pivot[j] = d > ridge ? d : ridge;  // what rounding left of a change that repeats another
+    for (int i = j + 1; i < kMemory; ++i) {
+      Vec<T> sum = products.gram[i][j].v[v];
+      for (int k = 0; k < j; ++k) sum -= lower[i][k] * lower[j][k] * pivot[k];
+      lower[i][j] = sum / pivot[j];
+    }
+  }
+  for (int i = 0; i < kMemory; ++i) {
+    weight[i] = products.right[i].v[v];
+    for (int k = 0; k < i; ++k) weight[i] -= lower[i][k] * weight[k];
+  }
+  for (int i = kMemory; i-- > 0;) {
+    weight[i] /= pivot[i];
+    for (int k = i + 1; k < kMemory; ++k) weight[i] -= lower[k][i] * weight[k];
+  }
+}
+
+// Lets the masked lanes of a component begin at zero.
+template <class T, class Problem>
+void restart(const Problem& problem, const RowMask<T>& mask) {
+  for (std::int64_t slot = problem.base_slot; slot < problem.end_slot; ++slot) {
+    T* row = problem.row(problem.node_at(slot));
+    for (int v = 0; v < kVectors; ++v) {
+      const Vec<T> x = load<T>(row + v * kWidth<T>);
+      store<T>(row + v * kWidth<T>, mask.v[v] ? Vec<T>{} : x);
+    }
+  }
+}
+
+// Solves the active lanes, from zero; those that it does not solve stay active. All nodes are at
+// once replaced, so every iterate's true residual is known.
+template <class T, class Problem>
+void accelerate(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
+                std::int32_t max_sweeps, std::int32_t before, Lanes<T>& lanes) {
+  const std::int64_t begin = problem.base_slot, count = problem.end_slot - begin;
+  const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
+  restart<T>(problem, lanes.active);
+  History<T> history(count);
+  Products<T> products;
+  RowMask<T> moving = lanes.active;
+  for (std::int32_t sweep = 0; sweep < max_sweeps && any<T>(moving); ++sweep) {
+    Collect<T> collect{history.image()};
+    visit<T>(problem, first, last, true, collect);
+    const int place = (sweep + kMemory - 1) % kMemory;
+    RowMask<T> change = {}, size = least_size<T>(problem);
+    Vec<T> weight[kVectors][kMemory];
+    Row<T> step, scale;
+    for (int v = 0; v < kVectors; ++v) {
+      take_down<T>(problem, history, begin, count, place, sweep > 0, v, products, change, size);
+      mixing_weights<T>(products, v, weight[v]);
+      step.v[v] = value_of<T>(change.v[v]);
+      scale.v[v] = value_of<T>(size.v[v]);
+    }
+    for (int s = 0; s < kLanes<T>; ++s)
+      if (lane<T>(moving, s)) {
+        lanes.residual[s] = relative<T>(lane<T>(step, s), lane<T>(scale, s));
+        lanes.sweeps[s] = before + sweep + 1;
+      }
+    for (int v = 0; v < kVectors; ++v) {
+      const Mask<T> solved = moving.v[v] & (step.v[v] <= tolerance * scale.v[v]);
+      const Mask<T> lost = moving.v[v] & ~(step.v[v] <= largest);
+      lanes.active.v[v] &= ~solved;
+      lanes.accelerated.v[v] |= solved;
+      moving.v[v] &= ~(solved | lost);
+    }
+    for (int v = 0; v < kVectors; ++v)
+      for (std::int64_t k = 0; k < count; ++k) {
+        const std::int64_t offset = k * kLanes<T> + v * kWidth<T>;
+        T* row = problem.row(problem.node_at(begin + k)) + v * kWidth<T>;
+        Vec<T> next = load<T>(history.image() + offset);
+        NERVURE_UNROLL for (int j = 0; j < kMemory; ++j)
+          next -= weight[v][j] * load<T>(history.image_change(j) + offset);
+        store<T>(row, moving.v[v] ? next : load<T>(row));
+      }
+    history.turn();
+  }
+}

@@ -1,0 +1,119 @@
+"""Samples around whose equilibrium sweeps circle: accelerated inside the native backend."""
+
+import numpy as np
+import pytest
+import torch
+
+from nervure import Topology, engine
+
+from .graphs import assert_same, case_on, solved, turning
+
+# Sweeps before acceleration, and most of it.
+PATIENCE, MOST = 50, 200
+
+
+def dense(case):
+    """Weights as a matrix [target, source] of nodes."""
+    block = case.plan.block
+    matrix = torch.zeros(case.plan.nodes, case.plan.nodes, dtype=case.weight.dtype)
+    for edge, (source, target) in enumerate(case.topology.edges.tolist()):
+        matrix[target * block : (target + 1) * block, source * block : (source + 1) * block] = (
+            case.weight.view(-1, block, block)[edge]
+        )
+    return matrix
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("block", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("batch", [5, 40])
+def test_values_and_gradients(block, dtype, batch):
+    case = turning(block=block, dtype=dtype, batch=batch, activation="tanh")
+    case.drive *= 0.3
+    weight, drive = (t.clone().requires_grad_(True) for t in (case.weight, case.drive))
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-11
+    found = engine.sweep(case.plan, weight, drive, case.bias, backend="native", tolerance=tolerance)
+    assert found.status.recovered == batch
+    assert PATIENCE < found.status.sweeps <= PATIENCE + MOST
+    matrix, values = dense(case).double(), found.values.double()
+    z = case.drive.double() + case.bias.double() + values @ matrix.T
+    assert (torch.tanh(z) - values).abs().max() <= 1.5 * tolerance
+
+    # The implicit gradient by dense solves of what the values give.
+    direction = torch.cos(torch.arange(values.shape[1], dtype=torch.float64))
+    gradients = torch.autograd.grad((found.output * direction.to(dtype)).sum(), (weight, drive))
+    slope = 1 - values.square()
+    identity = torch.eye(values.shape[1], dtype=torch.float64)
+    delta = torch.stack([s * torch.linalg.solve(identity - matrix.T * s, direction) for s in slope])
+    edges = torch.from_numpy(case.topology.edges.astype(np.int64))
+    rows = (edges[:, 1, None] * block + torch.arange(block)).reshape(-1, block, 1)
+    columns = (edges[:, 0, None] * block + torch.arange(block)).reshape(-1, 1, block)
+    expected = ((delta.T @ values)[rows, columns].reshape(-1), delta)
+    bound = 300 * tolerance
+    for one, other in zip(gradients, expected, strict=True):
+        assert (one.double() - other).abs().max() <= bound * other.abs().max()
+
+
+@pytest.mark.parametrize("activation", ["tanh", "identity", "gelu", "silu"])
+def test_equals_the_reference(activation):
+    case = turning(activation=[activation, "tanh"], batch=20)
+    case.drive *= 0.3
+    assert case.sweep(backend="native").status.recovered
+    tight = {"tolerance": 1e-12}
+    assert_same(solved(case, backend="native", **tight), solved(case, backend="reference", **tight))
+
+
+def test_impatience_leaves_it_to_the_fallback_chain():
+    case = turning(activation="tanh", batch=20)
+    case.drive *= 0.3
+    patient, impatient = (case.sweep(backend="native", max_sweeps=n) for n in (51, 50))
+    assert patient.status.recovered == impatient.status.recovered == 20
+    torch.testing.assert_close(patient.output, impatient.output, rtol=0, atol=1e-7)
+
+
+def test_sweeps_go_on_where_acceleration_takes_longer():
+    # Eigenvalues all over a disk: plain sweeps take some 85 sweeps, acceleration 116.
+    n = 300
+    topology = Topology.erdos_renyi(n, edges=6 * n, seed=0, inputs=range(n), outputs=range(n))
+    case = case_on(topology, activation="identity", batch=3)
+    generator = torch.Generator().manual_seed(0)
+    case.weight[:] = 0.85 / 6**0.5 * torch.randn(6 * n, generator=generator, dtype=torch.float64)
+    found = case.sweep(backend="native", tolerance=1e-12, max_sweeps=90)
+    assert found.status.converged.all()
+    assert found.status.recovered == 0
+    assert found.status.sweeps > PATIENCE + 90
+    expected = torch.linalg.solve(
+        torch.eye(n, dtype=torch.float64) - dense(case), (case.drive + case.bias).T
+    ).T
+    assert (found.output - expected).abs().max() < 1e-10
+
+
+def test_what_blows_up_is_accelerated_and_its_neighbours_stay_as_they_were():
+    # Squared values: large drives overflow within sweeps, and have no equilibrium.
+    case = turning(activation=["squared_relu", "tanh"], batch=40, dtype=torch.float32)
+    case.drive *= 0.1
+    clean = case.sweep(backend="native", on_failure="flag")
+    case.drive[7] = 1e18
+    mixed = case.sweep(backend="native", on_failure="flag")
+    rest = [i for i in range(40) if i != 7]
+    assert clean.status.converged.all()
+    assert mixed.status.converged.tolist() == [i != 7 for i in range(40)]
+    assert torch.equal(mixed.output[rest], clean.output[rest])
+
+
+def test_threads_that_share_parts_count_alike(threads):
+    # With so many weights that one chunk of doubles is worth a second thread.
+    one = turning(activation="tanh", nodes=100, edges=1200)
+    parts = 24
+    topology = one.topology.union(*[one.topology] * (parts - 1))
+    plan = engine.plan(topology, "tanh")
+    assert plan.program.groups > 1
+    weight, drive = one.weight.repeat(parts), 0.3 * one.drive.repeat(1, parts)
+    found = []
+    for count in (1, 2, 4):
+        threads(count)
+        found.append(engine.sweep(plan, weight, drive, backend="native"))
+    for other in found[1:]:
+        assert torch.equal(other.output, found[0].output)
+        assert other.status.recovered == found[0].status.recovered == len(drive)
+        assert other.status.sweeps == found[0].status.sweeps
