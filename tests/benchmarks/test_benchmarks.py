@@ -223,6 +223,12 @@ def test_residuals_see_what_is_not_solved():
     assert problem.adjoint_residual(exact.values, off.delta) > 1e-4
 
 
+def test_what_is_called_turning_is_beyond_sweeps():
+    [row] = [row for row in equilibrium.rows(QUICK) if "turning" in row.case]
+    sweeps = int(row.notes.split(" sweeps")[0].split()[-1])
+    assert sweeps > 50
+
+
 def test_unsolved_equilibria_of_ours_stop_the_benchmark(monkeypatch):
     monkeypatch.setattr(Problem, "residual", lambda *_: 1e-3)
     with pytest.raises(DisagreementError, match=r"values is 0\.001, not 0\.0001"):

@@ -29,6 +29,9 @@ ACCURACY = 1e-4
 BOUND = 5e-3
 # Spectral radius of the weights in one component, about.
 _RADIUS = 0.75
+# Weights, one of them negative, of pairs of nodes around whose equilibrium sweeps circle.
+_TURN = 1.6
+_TURNING_PAIRS = 3
 
 
 def rows(settings: Settings) -> list[Row]:
@@ -42,14 +45,33 @@ def rows(settings: Settings) -> list[Row]:
                 continue
             case = f"{nodes} nodes, {100 * density:g} %, one component"
             topology = one_component(nodes, density, seed=0)
-            generator = torch.Generator().manual_seed(0)
-            scale = _RADIUS / math.sqrt(topology.num_edges / nodes)
-            weight = scale * torch.randn(topology.num_edges, generator=generator)
+            weight = _contracting(topology, torch.Generator().manual_seed(0))
             found.append(_case(case, topology, weight, nodes, batch, settings))
+    for nodes, density in ((40, 0.1),) if settings.quick else ((300, 0.02), (3000, 0.005)):
+        topology = one_component(nodes, density, seed=0)
+        weight = _turning(topology, torch.Generator().manual_seed(0))
+        case = f"{nodes} nodes, {100 * density:g} %, turning"
+        found.append(_case(case, topology, weight, nodes, batch, settings))
     nodes = 40 if settings.quick else 3000
     case = f"{nodes} nodes, modules of 10"
     weight = module_weights(nodes, 10, torch.Generator().manual_seed(0))
     return [*found, _case(case, modular(nodes, 10), weight, 10, batch, settings)]
+
+
+def _contracting(topology: Topology, generator: torch.Generator) -> Tensor:
+    scale = _RADIUS / math.sqrt(topology.num_edges / topology.num_nodes)
+    return scale * torch.randn(topology.num_edges, generator=generator)
+
+
+def _turning(topology: Topology, generator: torch.Generator) -> Tensor:
+    """Weights of which some pairs of nodes have eigenvalues beyond the unit circle, +-1.6i."""
+    weight = _contracting(topology, generator)
+    place = {edge: k for k, edge in enumerate(map(tuple, topology.edges.tolist()))}
+    pairs = [edge for edge in place if edge[0] < edge[1] and edge[::-1] in place]
+    for edge in pairs[:_TURNING_PAIRS]:
+        weight[place[edge]] = _TURN
+        weight[place[edge[::-1]]] = -_TURN
+    return weight
 
 
 def _case(

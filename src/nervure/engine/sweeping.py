@@ -50,7 +50,7 @@ class SolveStatus:
     converged : Tensor of bool, shape (batch,)
         Which samples are solved.
     recovered : int
-        Samples that plain sweeps did not solve and the fallback chain did.
+        Samples that plain sweeps did not solve, and acceleration or the fallback chain did.
     """
 
     sweeps: int
@@ -212,7 +212,7 @@ def sweep(
         On max |f(z(a)) - a| / max(1, max |a|) per sample and component; 1e-4 for float32 and 1e-9
         for float64 by default. The adjoint is solved to the same tolerance, relative to its size.
     max_sweeps : int
-        Limit on sweeps before the fallback chain starts, and of each of its stages.
+        Limit on plain sweeps, on acceleration, and on each iterative stage of the fallback chain.
     leak : float
         Slope of leaky relu below zero, 0 to 1.
     on_failure : {"raise", "flag"}
