@@ -83,37 +83,41 @@ void take_down(const Problem& problem, const History<T>& history, std::int64_t f
   }
 }
 
-// Of the sum of squares: what keeps apart changes that nearly repeat each other.
+// Of a change's own square: less of it is rounding, and the change a mixture of others.
 template <class T>
-constexpr T kRidge = sizeof(T) == 4 ? T(1e-7) : T(1e-11);
+constexpr T kIndependent = sizeof(T) == 4 ? T(1e-6) : T(1e-13);
 
-// Solves (gram + ridge) weights = right by LDL^T. The weight of a change that is zero is zero.
+// Solves gram weights = right by LDL^T, for the changes 0 ... depth - 1 of which the one at `newest`
+// comes first, so that of changes that repeat each other the newest counts. The others, and those
+// that have not happened yet, weigh nothing.
 template <class T>
-void mixing_weights(const Products<T>& products, int v, Vec<T>* weight) {
-  const Vec<T> tiny = splat<T>(std::numeric_limits<T>::min());
-  Vec<T> trace = {};
-  for (int i = 0; i < kMemory; ++i) trace += products.gram[i][i].v[v];
-  Vec<T> ridge = trace * kRidge<T>;
-  ridge = ridge > tiny ? ridge : tiny;
-  Vec<T> lower[kMemory][kMemory], pivot[kMemory];
-  for (int j = 0; j < kMemory; ++j) {
-    Vec<T> d = products.gram[j][j].v[v] + ridge;
+void mixing_weights(const Products<T>& products, int v, int newest, int depth, Vec<T>* weight) {
+  int at[kMemory];
+  for (int k = 0; k < depth; ++k) at[k] = (newest + depth - k) % depth;
+  Vec<T> lower[kMemory][kMemory], pivot[kMemory], inverse[kMemory], y[kMemory];
+  for (int j = 0; j < depth; ++j) {
+    const Vec<T> own = products.gram[at[j]][at[j]].v[v];
+    Vec<T> d = own;
     for (int k = 0; k < j; ++k) d -= lower[j][k] * lower[j][k] * pivot[k];
-    pivot[j] = d > ridge ? d : ridge;  // what rounding left of a change that repeats another
-    for (int i = j + 1; i < kMemory; ++i) {
-      Vec<T> sum = products.gram[i][j].v[v];
+    const Mask<T> independent = d > own * kIndependent<T>;
+    pivot[j] = independent ? d : Vec<T>{};
+    inverse[j] = independent ? T(1) / d : Vec<T>{};
+    for (int i = j + 1; i < depth; ++i) {
+      Vec<T> sum = products.gram[at[i]][at[j]].v[v];
       for (int k = 0; k < j; ++k) sum -= lower[i][k] * lower[j][k] * pivot[k];
-      lower[i][j] = sum / pivot[j];
+      lower[i][j] = sum * inverse[j];
     }
   }
-  for (int i = 0; i < kMemory; ++i) {
-    weight[i] = products.right[i].v[v];
-    for (int k = 0; k < i; ++k) weight[i] -= lower[i][k] * weight[k];
+  for (int i = 0; i < depth; ++i) {
+    y[i] = products.right[at[i]].v[v];
+    for (int k = 0; k < i; ++k) y[i] -= lower[i][k] * y[k];
   }
-  for (int i = kMemory; i-- > 0;) {
-    weight[i] /= pivot[i];
-    for (int k = i + 1; k < kMemory; ++k) weight[i] -= lower[k][i] * weight[k];
+  for (int i = depth; i-- > 0;) {
+    y[i] *= inverse[i];
+    for (int k = i + 1; k < depth; ++k) y[i] -= lower[k][i] * y[k];
   }
+  for (int j = 0; j < kMemory; ++j) weight[j] = Vec<T>{};
+  for (int k = 0; k < depth; ++k) weight[at[k]] = y[k];
 }
 
 // Lets the masked lanes of a component begin at zero.
@@ -135,6 +139,7 @@ void accelerate(const Problem& problem, const Panel* first, const Panel* last, T
                 std::int32_t max_sweeps, std::int32_t before, Lanes<T>& lanes) {
   const std::int64_t begin = problem.base_slot, count = problem.end_slot - begin;
   const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
+  const int depth = static_cast<int>(std::min<std::int64_t>(kMemory, count));
   restart<T>(problem, lanes.active);
   History<T> history(count);
   Products<T> products;
@@ -142,13 +147,13 @@ void accelerate(const Problem& problem, const Panel* first, const Panel* last, T
   for (std::int32_t sweep = 0; sweep < max_sweeps && any<T>(moving); ++sweep) {
     Collect<T> collect{history.image()};
     visit<T>(problem, first, last, true, collect);
-    const int place = (sweep + kMemory - 1) % kMemory;
+    const int place = (sweep + depth - 1) % depth;
     RowMask<T> change = {}, size = least_size<T>(problem);
     Vec<T> weight[kVectors][kMemory];
     Row<T> step, scale;
     for (int v = 0; v < kVectors; ++v) {
       take_down<T>(problem, history, begin, count, place, sweep > 0, v, products, change, size);
-      mixing_weights<T>(products, v, weight[v]);
+      mixing_weights<T>(products, v, place, depth, weight[v]);
       step.v[v] = value_of<T>(change.v[v]);
       scale.v[v] = value_of<T>(size.v[v]);
     }

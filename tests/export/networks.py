@@ -163,3 +163,22 @@ def of_every_kind():
     }
     x = torch.randn(7, 12, generator=seeded(5))
     return {name: Case(network, x) for name, network in networks.items()}
+
+
+def turning(activation="tanh", seed=0):
+    """Cycles of which some loops of two nodes have weights 1.6 and -1.6: sweeps circle there."""
+    random = Topology.erdos_renyi(40, edges=160, seed=seed).edges.tolist()
+    forth = [(0, 1), (2, 3), (4, 5)]
+    back = [(b, a) for a, b in forth]
+    pairs = sorted({*map(tuple, random), *forth, *back})
+    topology = Topology.from_edges(pairs, 40, inputs=every(40), outputs=every(40))
+    layer = contractive_(GraphLayer(topology, activation=activation, generator=seeded(seed)))
+    with torch.no_grad():
+        for edge, pair in enumerate(map(tuple, topology.edges.tolist())):
+            if pair in forth or pair in back:
+                layer.weight[edge] = 1.6 if pair in forth else -1.6
+    x = 0.3 * torch.randn(20, 40, generator=seeded(seed))
+    with torch.no_grad():
+        layer(x)
+    assert layer.status.recovered
+    return Case(layer, x)

@@ -20,7 +20,7 @@ from nervure.errors import ExportError
 from nervure.export import Signature, standalone, to_numpy
 from nervure.networks import BlockDAG
 
-from .networks import checked, encoded, layered_mlp, layers, modules, of_every_kind, seeded
+from .networks import checked, encoded, layered_mlp, layers, modules, of_every_kind, seeded, turning
 
 number = itertools.count()
 
@@ -79,7 +79,7 @@ def test_it_imports_numpy_and_the_standard_library_only(tmp_path):
     code = (tmp_path / "network.py").read_text()
     imported = re.findall(r"^(?:from|import) ([\w.]+)", code, re.MULTILINE)
     assert {name.split(".")[0] for name in imported} == {
-        "collections", "csv", "math", "sys", "typing", "numpy",
+        "collections", "csv", "functools", "math", "sys", "typing", "numpy",
     }  # fmt: skip
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import network; "
     code += "print([m for m in ('torch', 'nervure', 'scipy') if m in sys.modules])"
@@ -128,6 +128,20 @@ def test_outputs_without_names_are_numbered(tmp_path):
     shown = run(tmp_path / "network.py", "1,2\n").stdout.splitlines()
     assert shown[0] == "output_0,output_1,output_2"
     assert len(shown) == 2
+
+
+@pytest.mark.parametrize("activation", ["tanh", "identity", ["silu", "tanh"] * 20])
+def test_rows_around_which_sweeps_circle(activation):
+    assert_equal(turning(activation))
+
+
+def test_one_circling_row_leaves_the_others_as_they_are():
+    case = turning()
+    x = case.x.numpy()
+    calm = 1e3 * np.ones((1, 40))
+    module = exported(case.network)
+    together = module.predict(np.concatenate([x, calm]))
+    np.testing.assert_array_equal(together[-1:], module.predict(calm))
 
 
 def test_rows_that_do_not_settle_are_an_error():

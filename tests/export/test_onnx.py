@@ -26,6 +26,7 @@ from .networks import (
     modules,
     of_every_kind,
     seeded,
+    turning,
 )
 
 onnx = pytest.importorskip("onnx")
@@ -154,7 +155,8 @@ def test_components_of_a_depth_are_swept_together_where_values_are_bounded():
     for bounded, loops in ((True, 2), (False, 3)):
         layer = two_rings(bounded)
         model, _ = assert_equal_in_runtime(Case(layer, x))
-        assert operators(model)["Loop"] == loops
+        # Of sweeps, and of acceleration.
+        assert operators(model)["Loop"] == 2 * loops
         assert properties(model)["nervure.computed"].startswith("3 components with cycles, 6 nodes")
 
 
@@ -185,13 +187,29 @@ def test_one_lost_component_of_several_is_told(node):
     assert np.isnan(change[1])
 
 
-def test_a_row_that_sweeps_do_not_solve_says_so():
+@pytest.mark.parametrize("activation", ["tanh", "identity", ["silu", "tanh"] * 20])
+def test_rows_around_which_sweeps_circle(activation):
+    case = turning(activation)
+    model, _ = assert_equal_in_runtime(case)
+    assert "after 50 with Anderson acceleration" in properties(model)["nervure.computed"]
+    session = session_of(model)
+    x = np.concatenate([case.x.numpy(), 1e3 * np.ones((1, 40), dtype=np.float32)])
+    together, change = session.run(None, {"input": x})
+    assert (change <= 1e-6).all()
+    for row in (0, 7, 20):
+        alone, _ = session.run(None, {"input": x[row : row + 1]})
+        np.testing.assert_array_equal(together[row], alone[0])
+
+
+def test_a_row_that_is_not_solved_says_so():
     topology = Topology.from_edges([(0, 1), (1, 0)], inputs=[0, 1], outputs=[0, 1])
     layer = GraphLayer(topology, activation="tanh", generator=seeded())
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([-3.0, 3.0]))
         layer.bias.zero_()
-    _, change = run(onnx_model(layer), torch.tensor([[0.1, 0.2], [9.0, -9.0]]))
+    model = onnx_model(layer, max_sweeps=50)
+    assert "Anderson" not in properties(model)["nervure.computed"]
+    _, change = run(model, torch.tensor([[0.1, 0.2], [9.0, -9.0]]))
     assert change[0] > 1e-6
     assert change[1] <= 1e-6
 
@@ -220,8 +238,10 @@ def test_a_large_sparse_cycle_is_put_together_outside_of_the_loop():
     network = modules(nodes=600, edges=3000)
     x = torch.randn(3, 12, generator=seeded())
     model, _ = assert_equal_in_runtime(Case(network, x))
-    (loop,) = [node for node in model.graph.node if node.op_type == "Loop"]
-    assert "ScatterElements" not in {node.op_type for node in loop.attribute[0].g.node}
+    loops = [node for node in model.graph.node if node.op_type == "Loop"]
+    assert len(loops) == 2
+    for loop in loops:
+        assert "ScatterElements" not in {node.op_type for node in loop.attribute[0].g.node}
     assert "ScatterElements" in operators(model)
 
 

@@ -103,8 +103,10 @@ def anderson(
     x, previous_g, previous_image = start, None, None
     batch, nodes = start.shape
     # How g = step(x) - x and step(x) changed from iterate to iterate, the oldest overwritten.
-    all_dg = start.new_zeros(batch, _ANDERSON_MEMORY, nodes)
+    memory = max(1, min(_ANDERSON_MEMORY, nodes))
+    all_dg = start.new_zeros(batch, memory, nodes)
     all_dimage = torch.zeros_like(all_dg)
+    relative = max(1e-10, torch.finfo(start.dtype).eps)
     for sweep in range(max_sweeps):
         image = step(x)
         g = image - x
@@ -112,12 +114,12 @@ def anderson(
             break
         x = image
         if previous_g is not None and previous_image is not None:
-            place, filled = (sweep - 1) % _ANDERSON_MEMORY, min(sweep, _ANDERSON_MEMORY)
+            place, filled = (sweep - 1) % memory, min(sweep, memory)
             torch.sub(g, previous_g, out=all_dg[:, place])
             torch.sub(image, previous_image, out=all_dimage[:, place])
             dg = all_dg[:, :filled]
             gram = dg @ dg.mT
-            ridge = 1e-10 * gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-30)
+            ridge = relative * gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-30)
             gram.diagonal(dim1=1, dim2=2).add_(ridge[:, None])
             weights, _info = torch.linalg.solve_ex(gram, dg @ g[:, :, None])
             x = image - (weights.mT @ all_dimage[:, :filled])[:, 0]

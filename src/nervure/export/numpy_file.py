@@ -66,8 +66,8 @@ def to_numpy(
         On the largest change of a sweep of cycles, relative to max(1, largest value); the file
         computes in double precision.
     max_sweeps : int, optional
-        After so many, rows that have not settled are an error. Four times the limit of the network
-        by default.
+        After so many, and as many accelerated ones, rows that have not settled are an error. Four
+        times the limit of the network by default.
     most_weights : int
         Larger networks are refused.
 
@@ -79,8 +79,8 @@ def to_numpy(
 
     Notes
     -----
-    Weights are written in as many digits as give back their float32 exactly. Cycles are swept as
-    the engine sweeps them, without its other solvers.
+    Weights are written in as many digits as give back their float32 exactly. Cycles are swept
+    and accelerated as the engine does it, without its other solvers.
     """
     from nervure import __version__
 
@@ -103,7 +103,8 @@ def to_numpy(
         name=path.name if path.stem.isidentifier() else "FILE",
         stem=path.stem if path.stem.isidentifier() else "FILE",
         features=graph.features,
-        computed="Cycles are swept by Gauss-Seidel until they are still; the rest is exact."
+        computed="Cycles are swept by Gauss-Seidel until they are still, after 50 sweeps with\n"
+        "Anderson acceleration; the rest is exact."
         if cyclic
         else "There are no cycles: it is exact.",
     )

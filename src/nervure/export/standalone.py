@@ -8,6 +8,7 @@ import csv
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,31 +95,103 @@ def _prepare(steps: list[dict[str, Any]]) -> None:
 _prepare(STEPS)
 
 
-def _pass(steps: list[dict[str, Any]], z: Array, a: Array) -> None:
-    """Compute nodes step by step; a has a row for each node and a column for each row of data."""
+# Sweeps before rows that have not settled are accelerated, and how far that looks back.
+_PATIENCE, _MEMORY = 50, 8
+
+
+def _pass(steps: list[dict[str, Any]], z: Array, a: Array, old: Array | None = None) -> None:
+    """Compute nodes step by step; a has a row for each node and a column for each row of data.
+
+    With old values, nodes take these of each other, as if all were computed at once.
+    """
+    source = a if old is None else old
     for step in steps:
         here = slice(step["first"], step["last"])
         read, matrix = step["incoming"]
-        total = z[here] + matrix @ a[read]
+        total = z[here] + matrix @ source[read]
         if "levels" not in step:
             a[here] = _ACTIVATIONS[step["activation"]](total)
             continue
-        # An equilibrium: sweeps, each of which takes the new values of the nodes it has passed.
-        read, matrix = step["backward"]
-        own = np.zeros_like(z)
-        for _ in range(MAX_SWEEPS):
-            old = a[here].copy()
-            own[here] = total + matrix @ a[read]
-            _pass(step["levels"], own, a)
-            change = np.abs(a[here] - old).max(axis=0, initial=0.0)
-            settled = change <= TOLERANCE * np.maximum(1, np.abs(a[here]).max(axis=0, initial=0.0))
-            if settled.all():
-                break
-        else:
-            raise RuntimeError(
-                f"{(~settled).sum()} of {settled.size} rows have not settled after {MAX_SWEEPS} "
-                "sweeps of the cycles; are they scaled as those of the training?"
-            )
+        a[here] = _equilibrium(step, total, a)
+
+
+def _settled(new: Array, old: Array) -> Array:
+    """Tell for each row of data whether values changed no more than the tolerance."""
+    scale = np.maximum(1, np.abs(new).max(axis=0, initial=0.0))
+    still: Array = np.abs(new - old).max(axis=0, initial=0.0) <= TOLERANCE * scale
+    return still
+
+
+def _equilibrium(step: dict[str, Any], total: Array, a: Array) -> Array:
+    """Find values of a cycle that a sweep leaves as they are."""
+    here = slice(step["first"], step["last"])
+    read, matrix = step["backward"]
+    own = np.zeros_like(a)
+
+    def sweep(values: Array, *, at_once: bool = False) -> Array:
+        a[here] = values
+        own[here] = total + matrix @ a[read]
+        # Else each level takes the new values of those before it.
+        _pass(step["levels"], own, a, a.copy() if at_once else None)
+        new: Array = a[here].copy()
+        return new
+
+    values, done = np.zeros_like(total), np.zeros(total.shape[1], dtype=bool)
+    for _ in range(min(_PATIENCE, MAX_SWEEPS)):
+        old, values = values, sweep(values)
+        done = _settled(values, old)
+        if done.all():
+            return values
+    if MAX_SWEEPS > _PATIENCE:
+        values, done = _accelerated(partial(sweep, at_once=True), values, done)
+    if not done.all():
+        raise RuntimeError(
+            f"{(~done).sum()} of {done.size} rows have not settled after {MAX_SWEEPS} "
+            "sweeps of the cycles; are they scaled as those of the training?"
+        )
+    return values
+
+
+def _accelerated(
+    sweep: Callable[[Array], Array], values: Array, done: Array
+) -> tuple[Array, Array]:
+    """Anderson acceleration, from zero, of the rows of data around whose values sweeps circle."""
+    values = np.where(done, values, 0.0)
+    image = sweep(values)
+    move = image - values
+    values = np.where(done, values, image)
+    # How moves and images changed, the newest first.
+    moves: list[Array] = []
+    images: list[Array] = []
+    memory = min(_MEMORY, len(values))
+    for _ in range(MAX_SWEEPS):
+        last_image, last_move, image = image, move, sweep(values)
+        done = done | _settled(image, values)
+        if done.all():
+            break
+        move = image - values
+        moves = [move - last_move, *moves][:memory]
+        images = [image - last_image, *images][:memory]
+        better = image - sum(map(np.multiply, _shares(moves, move), images))
+        values = np.where(done, values, better)
+    return values, done
+
+
+def _shares(changes: list[Array], x: Array) -> Array:
+    """Shares of the changes in x by least squares, for each row of data."""
+    size = len(changes)
+    system = np.array([[(a * b).sum(axis=0) for b in (*changes, x)] for a in changes])
+    squares = [system[k, k].copy() for k in range(size)]
+    shares = np.zeros((size, x.shape[1]))
+    for k in range(size):
+        # What nearly repeats newer changes has no share.
+        counts = system[k, k] > 1e-13 * squares[k]
+        shares[k] = np.where(counts, 1 / np.where(counts, system[k, k], 1), 0)
+        others = system[:, k].copy()
+        others[k] = 0
+        system -= others[:, None] * (system[k] * shares[k])
+    result: Array = shares * system[:, size]
+    return result
 
 
 def predict(x: ArrayLike) -> Array:
