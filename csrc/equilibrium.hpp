@@ -139,7 +139,11 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
   }
   sweep_until_still<T>(problem, first, last, tolerance, std::min(max_sweeps, kPatience), 0, lanes);
   if (max_sweeps <= kPatience || !any<T>(lanes.active)) return;
-  accelerate<T>(problem, first, last, tolerance, max_sweeps, kPatience, lanes);
+  try {
+    accelerate<T>(problem, first, last, tolerance, max_sweeps, kPatience, lanes);
+  } catch (const std::bad_alloc&) {
+    // Without the memory for it sweeps go on.
+  }
   if (!any<T>(lanes.active)) return;
   // Sweeps that contract get there, be it slowly.
   restart<T>(problem, lanes.active);
