@@ -46,11 +46,12 @@ struct Products {
 };
 
 // One register of each row: takes the move image - x and its change from the last move down in the
-// history's place, forms the products, and tracks the largest move and value.
+// history's place, forms the products, and tracks the largest move and value. Moves are measured in
+// units of the first one, so that squares of the smallest gradients do not vanish.
 template <class T, class Problem>
 void take_down(const Problem& problem, const History<T>& history, std::int64_t first,
-               std::int64_t count, int place, bool follows, int v, Products<T>& products,
-               RowMask<T>& change, RowMask<T>& size) {
+               std::int64_t count, int place, const Row<T>* units, int v,
+               Products<T>& products, RowMask<T>& change, RowMask<T>& size) {
   const std::int64_t at = v * kWidth<T>;
   Vec<T> fresh[kMemory] = {}, right[kMemory] = {};
   Mask<T> largest = change.v[v], scale = size.v[v];
@@ -63,14 +64,15 @@ void take_down(const Problem& problem, const History<T>& history, std::int64_t f
     const Vec<T> move = next - x;
     largest = larger<T>(largest, size_bits<T>(move));
     scale = larger<T>(scale, size_bits<T>(x));
-    if (follows) {
-      const Vec<T> step = move - load<T>(moved + offset);
+    if (units) {
+      const Vec<T> unit = units->v[v], measured = move * unit;
+      const Vec<T> step = measured - load<T>(moved + offset) * unit;
       store<T>(history.move_change(place) + at + offset, step);
       store<T>(history.image_change(place) + at + offset, next - load<T>(last + offset));
       NERVURE_UNROLL for (int j = 0; j < kMemory; ++j) {
         const Vec<T> other = load<T>(history.move_change(j) + at + offset);
         fresh[j] += step * other;
-        right[j] += move * other;
+        right[j] += measured * other;
       }
     }
     store<T>(moved + offset, move);
@@ -143,6 +145,7 @@ void accelerate(const Problem& problem, const Panel* first, const Panel* last, T
   restart<T>(problem, lanes.active);
   History<T> history(count);
   Products<T> products;
+  Row<T> units;
   RowMask<T> moving = lanes.active;
   for (std::int32_t sweep = 0; sweep < max_sweeps && any<T>(moving); ++sweep) {
     Collect<T> collect{history.image()};
@@ -152,10 +155,12 @@ void accelerate(const Problem& problem, const Panel* first, const Panel* last, T
     Vec<T> weight[kVectors][kMemory];
     Row<T> step, scale;
     for (int v = 0; v < kVectors; ++v) {
-      take_down<T>(problem, history, begin, count, place, sweep > 0, v, products, change, size);
+      take_down<T>(problem, history, begin, count, place, sweep > 0 ? &units : nullptr, v, products,
+                   change, size);
       mixing_weights<T>(products, v, place, depth, weight[v]);
       step.v[v] = value_of<T>(change.v[v]);
       scale.v[v] = value_of<T>(size.v[v]);
+      if (sweep == 0) units.v[v] = step.v[v] > T(0) ? T(1) / step.v[v] : Vec<T>{};
     }
     for (int s = 0; s < kLanes<T>; ++s)
       if (lane<T>(moving, s)) {

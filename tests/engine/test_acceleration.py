@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from nervure import Topology, engine
+from nervure.engine import reference
 
 from .graphs import assert_same, case_on, solved, turning
 
@@ -52,6 +53,37 @@ def test_values_and_gradients(block, dtype, batch):
     bound = 300 * tolerance
     for one, other in zip(gradients, expected, strict=True):
         assert (one.double() - other).abs().max() <= bound * other.abs().max()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1e-12, 1e-20, 1e-30])
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_the_smallest_gradients_are_solved_as_well(dtype, scale, backend):
+    case = turning(nodes=5000, edges=20000, activation="tanh", dtype=dtype, batch=3)
+    case.drive *= 0.3
+    assert case.topology.components.sizes.max() > reference.DENSE_LIMIT
+    weight = case.weight.clone().requires_grad_(True)
+    found = engine.sweep(case.plan, weight, case.drive, case.bias, backend=backend)
+    ones = torch.ones_like(found.output)
+    large, small = (
+        torch.autograd.grad(found.output, weight, size * ones, retain_graph=True)[0]
+        for size in (1, scale)
+    )
+    assert (small / scale - large).abs().max() < 1e-3 * large.abs().max()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(dtype):
+    case = turning(activation="tanh", batch=4, dtype=torch.float32)
+    case.drive *= 0.3
+    exact = case.sweep().output
+    weight, drive, bias = (t.to(dtype) for t in (case.weight, case.drive, case.bias))
+    weight.requires_grad_(True)
+    found = engine.sweep(case.plan, weight, drive, bias)
+    assert found.status.converged.all()
+    assert (found.output.float() - exact).abs().max() < 0.1
+    found.output.float().sum().backward()
+    assert weight.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("activation", ["tanh", "identity", "gelu", "silu"])

@@ -21,6 +21,7 @@ from nervure.engine.solvers import (
     newton,
     pseudo_transient,
     scaled_residual,
+    single_at_least,
     sweep_until_still,
 )
 
@@ -369,12 +370,13 @@ def _solve_adjoint(
 
 def _solve_directly(block: _Block, g: Tensor, slope: Tensor) -> Tensor:
     """Solve (I - W^T diag(slope)) x = g by factorization; g itself where that is singular."""
-    matrix = block.matrix().mT
-    identity = torch.eye(len(block.nodes), dtype=g.dtype, device=g.device)
+    wide = single_at_least(g.dtype)
+    matrix, slope = block.matrix().mT.to(wide), slope.to(wide)
+    identity = torch.eye(len(block.nodes), dtype=wide, device=g.device)
     value = g.clone()
     # One at a time: a batch of dense matrices would not fit.
     for row in range(len(g)):
-        exact, _info = torch.linalg.solve_ex(identity - matrix * slope[row], g[row])
+        exact, _info = torch.linalg.solve_ex(identity - matrix * slope[row], g[row].to(wide))
         if bool(exact.isfinite().all()):
-            value[row] = exact
+            value[row] = exact.to(g.dtype)
     return value

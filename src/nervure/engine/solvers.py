@@ -52,6 +52,11 @@ def scaled_residual(change: Tensor, value: Tensor, floor: float) -> Tensor:
     return torch.where(residual.isfinite(), residual, torch.inf)
 
 
+def single_at_least(dtype: torch.dtype) -> torch.dtype:
+    """Give the dtype in which systems of equations are solved: torch does not in half precision."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 class _Best:
     """Keeps each sample's best iterate and stops changing it once it is good enough."""
 
@@ -101,28 +106,33 @@ def anderson(
     """Anderson acceleration, type II with a memory of eight (Walker and Ni 2011)."""
     best = _Best(start, tolerance, floor)
     x, previous_g, previous_image = start, None, None
+    # Moves are measured by the first one, or the squares of small gradients vanish.
+    unit = torch.ones_like(start[:, :1])
     batch, nodes = start.shape
     # How g = step(x) - x and step(x) changed from iterate to iterate, the oldest overwritten.
     memory = max(1, min(_ANDERSON_MEMORY, nodes))
-    all_dg = start.new_zeros(batch, memory, nodes)
+    wide = single_at_least(start.dtype)
+    all_dg = start.new_zeros(batch, memory, nodes, dtype=wide)
     all_dimage = torch.zeros_like(all_dg)
-    relative = max(1e-10, torch.finfo(start.dtype).eps)
+    relative = max(1e-10, torch.finfo(wide).eps)
     for sweep in range(max_sweeps):
         image = step(x)
         g = image - x
         if best.see(x, image):
             break
         x = image
+        if previous_g is None:
+            unit = 1 / g.abs().amax(1, keepdim=True).clamp_min(torch.finfo(g.dtype).tiny)
         if previous_g is not None and previous_image is not None:
             place, filled = (sweep - 1) % memory, min(sweep, memory)
-            torch.sub(g, previous_g, out=all_dg[:, place])
-            torch.sub(image, previous_image, out=all_dimage[:, place])
+            all_dg[:, place] = (g - previous_g) * unit
+            all_dimage[:, place] = image - previous_image
             dg = all_dg[:, :filled]
             gram = dg @ dg.mT
             ridge = relative * gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-30)
             gram.diagonal(dim1=1, dim2=2).add_(ridge[:, None])
-            weights, _info = torch.linalg.solve_ex(gram, dg @ g[:, :, None])
-            x = image - (weights.mT @ all_dimage[:, :filled])[:, 0]
+            weights, _info = torch.linalg.solve_ex(gram, dg @ (unit * g)[:, :, None].to(wide))
+            x = image - (weights.mT @ all_dimage[:, :filled])[:, 0].to(x.dtype)
         previous_g, previous_image = g, image
         # A sample that blew up starts again from its best iterate.
         x = torch.where(x.isfinite().all(1, keepdim=True), x, best.value)
@@ -190,8 +200,9 @@ def _newton_move(
     move = torch.zeros_like(x)
     for rows in wanted.nonzero()[:, 0].split(at_once):
         matrix = (1 + inertia[rows])[:, None, None] * identity - jacobian(x, rows)
-        solved, _info = torch.linalg.solve_ex(matrix, g[rows, :, None])
-        move[rows] = solved[:, :, 0]
+        wide = single_at_least(x.dtype)
+        solved, _info = torch.linalg.solve_ex(matrix.to(wide), g[rows, :, None].to(wide))
+        move[rows] = solved[:, :, 0].to(x.dtype)
     return torch.where(move.isfinite().all(1, keepdim=True), move, g)
 
 
