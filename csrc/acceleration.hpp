@@ -138,7 +138,7 @@ void restart(const Problem& problem, const RowMask<T>& mask) {
 // once replaced, so every iterate's true residual is known.
 template <class T, class Problem>
 void accelerate(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
-                std::int32_t max_sweeps, std::int32_t before, Lanes<T>& lanes) {
+                std::int32_t max_sweeps, Lanes<T>& lanes) {
   const std::int64_t begin = problem.base_slot, count = problem.end_slot - begin;
   const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
   const int depth = static_cast<int>(std::min<std::int64_t>(kMemory, count));
@@ -147,6 +147,7 @@ void accelerate(const Problem& problem, const Panel* first, const Panel* last, T
   Products<T> products;
   Row<T> units;
   RowMask<T> moving = lanes.active;
+  lanes.pending = {};
   for (std::int32_t sweep = 0; sweep < max_sweeps && any<T>(moving); ++sweep) {
     Collect<T> collect{history.image()};
     visit<T>(problem, first, last, true, collect);
@@ -165,11 +166,16 @@ void accelerate(const Problem& problem, const Panel* first, const Panel* last, T
     for (int s = 0; s < kLanes<T>; ++s)
       if (lane<T>(moving, s)) {
         lanes.residual[s] = relative<T>(lane<T>(step, s), lane<T>(scale, s));
-        lanes.sweeps[s] = before + sweep + 1;
+        ++lanes.sweeps[s];
       }
     for (int v = 0; v < kVectors; ++v) {
-      const Mask<T> solved = moving.v[v] & (step.v[v] <= tolerance * scale.v[v]);
+      const Mask<T> near = moving.v[v] & (step.v[v] <= tolerance * scale.v[v]);
       const Mask<T> lost = moving.v[v] & ~(step.v[v] <= largest);
+      // A mixture of images may be none itself: a relu's negative, say, whose slope would be taken
+      // for another. So what is near goes to its image, and is solved if that is near as well.
+      const Mask<T> solved = near & lanes.pending.v[v];
+      lanes.pending.v[v] = near;
+      for (int j = 0; j < kMemory; ++j) weight[v][j] = near ? Vec<T>{} : weight[v][j];
       lanes.active.v[v] &= ~solved;
       lanes.accelerated.v[v] |= solved;
       moving.v[v] &= ~(solved | lost);

@@ -4,7 +4,7 @@
 template <class T>
 struct Lanes {
   RowMask<T> active;   // still moving; others are frozen, so that no sample sees its neighbours
-  RowMask<T> pending;  // steps fell below the tolerance, residual not yet checked
+  RowMask<T> pending;  // steps fell below the tolerance, to be checked once more
   RowMask<T> accelerated;  // solved by acceleration
   Row<T> step_tolerance;
   T residual[kLanes<T>];
@@ -56,20 +56,22 @@ RowMask<T> least_size(const Problem& problem) {
 
 // Iterates x_i <- next(i) over the nodes of one component (Gauss-Seidel) until, for every active
 // lane, the true residual max_i |next(i) - x_i| / scale is within tolerance, where scale is the
-// largest |x_i|, or problem.floor() if less. Lanes that do not get there are returned as active.
+// largest |x_i|, or problem.floor() if less. Lanes that do not get there within max_sweeps, each
+// counted by itself, are returned as active.
 template <class T, class Problem>
 void sweep_until_still(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
-                       std::int32_t max_sweeps, std::int32_t before, Lanes<T>& lanes) {
+                       std::int32_t max_sweeps, Lanes<T>& lanes) {
   constexpr int width = kLanes<T>;
   const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
-  const RowMask<T> wanted = lanes.active, least = least_size<T>(problem);
+  const RowMask<T> least = least_size<T>(problem);
   lanes.pending = {};
   for (int v = 0; v < kVectors; ++v) lanes.step_tolerance.v[v] = splat<T>(tolerance);
-  RowMask<T> given_up = {};
-  std::int32_t sweep = 0;
-  for (;;) {
-    while (any<T>(lanes.active) && sweep < max_sweeps) {
-      ++sweep;
+  RowMask<T> unsolved = {};
+  std::int32_t before[width], own[width] = {};
+  std::copy_n(lanes.sweeps, width, before);
+  do {
+    while (any<T>(lanes.active)) {
+      const RowMask<T> moved = lanes.active;
       Track<T, true> track{problem.rows, lanes.active, {}, least};
       visit<T>(problem, first, last, false, track);
       Row<T> step, scale;
@@ -77,20 +79,26 @@ void sweep_until_still(const Problem& problem, const Panel* first, const Panel* 
         step.v[v] = value_of<T>(track.change.v[v]);
         scale.v[v] = value_of<T>(track.size.v[v]);
       }
+      RowMask<T> lost;
       for (int v = 0; v < kVectors; ++v) {
         const Vec<T> bound = lanes.step_tolerance.v[v] * scale.v[v];
         const Mask<T> settled = lanes.active.v[v] & (step.v[v] <= bound);
-        const Mask<T> lost = lanes.active.v[v] & ~(step.v[v] <= largest);
+        lost.v[v] = lanes.active.v[v] & ~(step.v[v] <= largest);
         lanes.pending.v[v] |= settled;
-        given_up.v[v] |= lost;
-        lanes.active.v[v] &= ~(settled | lost);
+        unsolved.v[v] |= lost.v[v];
+        lanes.active.v[v] &= ~(settled | lost.v[v]);
       }
-      for (int s = 0; s < width; ++s)
-        if (lane<T>(wanted, s)) {
-          if (lane<T>(lanes.active, s) || sweep == 1) lanes.sweeps[s] = before + sweep;
-          if (lane<T>(lanes.active, s))
-            lanes.residual[s] = relative<T>(lane<T>(step, s), lane<T>(scale, s));
+      for (int s = 0; s < width; ++s) {
+        if (!lane<T>(moved, s)) continue;
+        const bool on = lane<T>(lanes.active, s) != 0;
+        if (++own[s] == 1 || on) lanes.sweeps[s] = before[s] + own[s];
+        if (on) lanes.residual[s] = relative<T>(lane<T>(step, s), lane<T>(scale, s));
+        if (lane<T>(lost, s)) lanes.residual[s] = std::numeric_limits<T>::infinity();
+        if (on && own[s] >= max_sweeps) {
+          lane<T>(lanes.active, s) = 0;
+          lane<T>(unsolved, s) = -1;
         }
+      }
     }
     if (!any<T>(lanes.pending)) break;
     // The true residual of the settled lanes, all rows held still.
@@ -101,7 +109,6 @@ void sweep_until_still(const Problem& problem, const Panel* first, const Panel* 
       worst.v[v] = value_of<T>(track.change.v[v]);
       scale.v[v] = value_of<T>(track.size.v[v]);
     }
-    bool again = false;
     for (int v = 0; v < kVectors; ++v) {
       const Mask<T> moving = lanes.pending.v[v] & ~(worst.v[v] <= tolerance * scale.v[v]);
       lanes.active.v[v] |= moving;
@@ -110,16 +117,16 @@ void sweep_until_still(const Problem& problem, const Panel* first, const Panel* 
           moving ? lanes.step_tolerance.v[v] * T(0.25) : lanes.step_tolerance.v[v];
     }
     for (int s = 0; s < width; ++s) {
-      if (lane<T>(lanes.pending, s))
-        lanes.residual[s] = relative<T>(lane<T>(worst, s), lane<T>(scale, s));
-      again |= lane<T>(lanes.active, s) != 0;
+      if (!lane<T>(lanes.pending, s)) continue;
+      lanes.residual[s] = relative<T>(lane<T>(worst, s), lane<T>(scale, s));
+      if (lane<T>(lanes.active, s) && own[s] >= max_sweeps) {
+        lane<T>(lanes.active, s) = 0;
+        lane<T>(unsolved, s) = -1;
+      }
     }
     lanes.pending = {};
-    if (!again || sweep >= max_sweeps) break;
-  }
-  for (int v = 0; v < kVectors; ++v) lanes.active.v[v] |= given_up.v[v];
-  for (int s = 0; s < width; ++s)
-    if (lane<T>(given_up, s)) lanes.residual[s] = std::numeric_limits<T>::infinity();
+  } while (any<T>(lanes.active));
+  lanes.active = unsolved;
 }
 
 #include "acceleration.hpp"
@@ -137,17 +144,17 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
     lanes.residual[s] = 0;
     lanes.sweeps[s] = 0;
   }
-  sweep_until_still<T>(problem, first, last, tolerance, std::min(max_sweeps, kPatience), 0, lanes);
+  sweep_until_still<T>(problem, first, last, tolerance, std::min(max_sweeps, kPatience), lanes);
   if (max_sweeps <= kPatience || !any<T>(lanes.active)) return;
   try {
-    accelerate<T>(problem, first, last, tolerance, max_sweeps, kPatience, lanes);
+    accelerate<T>(problem, first, last, tolerance, max_sweeps, lanes);
   } catch (const std::bad_alloc&) {
     // Without the memory for it sweeps go on.
   }
   if (!any<T>(lanes.active)) return;
   // Sweeps that contract get there, be it slowly.
   restart<T>(problem, lanes.active);
-  sweep_until_still<T>(problem, first, last, tolerance, max_sweeps, kPatience + max_sweeps, lanes);
+  sweep_until_still<T>(problem, first, last, tolerance, max_sweeps, lanes);
 }
 
 // Walks the segments of a group: acyclic panels once, with every row masked to the samples that are
