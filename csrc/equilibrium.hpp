@@ -149,10 +149,10 @@ void solve_component(const Problem& problem, const Panel* first, const Panel* la
   try {
     accelerate<T>(problem, first, last, tolerance, max_sweeps, lanes);
   } catch (const std::bad_alloc&) {
-    // Without the memory for it sweeps go on.
+    // Without the memory for it there are sweeps.
   }
   if (!any<T>(lanes.active)) return;
-  // Sweeps that contract get there, be it slowly.
+  // Sweeps that contract get there, be it slowly, whatever acceleration did.
   restart<T>(problem, lanes.active);
   sweep_until_still<T>(problem, first, last, tolerance, max_sweeps, lanes);
 }

@@ -24,7 +24,18 @@ def dense(case):
     return matrix
 
 
-@pytest.mark.usefixtures("instruction_set")
+@pytest.fixture
+def no_chain(monkeypatch):
+    """No sample goes to the fallback chain, forward or backward."""
+
+    def refuse(*_args, **_options):
+        raise AssertionError("a sample was left to the fallback chain")
+
+    monkeypatch.setattr(reference, "forward", refuse)
+    monkeypatch.setattr(reference, "adjoint", refuse)
+
+
+@pytest.mark.usefixtures("instruction_set", "no_chain")
 @pytest.mark.parametrize("block", [1, 2, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("batch", [5, 40])
@@ -53,6 +64,64 @@ def test_values_and_gradients(block, dtype, batch):
     bound = 300 * tolerance
     for one, other in zip(gradients, expected, strict=True):
         assert (one.double() - other).abs().max() <= bound * other.abs().max()
+
+
+@pytest.mark.usefixtures("no_chain")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("activation", ["relu", "squared_relu", "leaky_relu"])
+def test_slopes_are_those_of_the_values_away_from_kinks(activation, dtype):
+    # Mixed images are none: a value of 1e-6 of a relu that is off would have slope one.
+    for seed in range(12):
+        case = turning(activation=activation, dtype=dtype, seed=seed, strength=1.3, batch=20)
+        # Squares turn where their slopes do.
+        case.drive = 0.3 * case.drive + (0.6 if activation == "squared_relu" else 0.0)
+        drive = case.drive.clone().requires_grad_(True)
+        found = engine.sweep(
+            case.plan, case.weight, drive, case.bias, backend="native", max_sweeps=400
+        )
+        (gradient,) = torch.autograd.grad(found.output.sum(), drive)
+        matrix, values = dense(case).double(), found.values.double()
+        z = case.drive.double() + case.bias.double() + values @ matrix.T
+        off = 0.01 if activation == "leaky_relu" else 0.0
+        slope = torch.where(z > 0, 2 * z if activation == "squared_relu" else 1 + 0 * z, off)
+        smooth = (z.abs().amin(1) > 5e-3).nonzero()[:, 0].tolist()
+        assert smooth
+        assert found.status.recovered
+        identity = torch.eye(z.shape[1], dtype=torch.float64)
+        for row in smooth:
+            s = slope[row]
+            exact = s * torch.linalg.solve(identity - matrix.T * s, torch.ones_like(s))
+            error = (gradient[row].double() - exact).abs().max()
+            assert error <= 0.02 * exact.abs().max(), (seed, row)
+
+
+def test_a_lane_counts_its_own_sweeps():
+    """One that settles, but not truly, goes on as it does alone."""
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        nodes, gain = int(rng.choice([10, 16])), float(rng.choice([1.5, 2, 2.5]))
+        case = turning(
+            nodes=nodes, edges=3 * nodes, seed=seed, dtype=torch.float32, batch=32, loops=2,
+            activation="tanh", strength=1.5, gain=gain,
+        )  # fmt: skip
+        case.drive *= torch.linspace(0.1, 3, 32)[:, None]
+        together, drive = case.sweep(backend="native", on_failure="flag").output, case.drive
+        for row in range(32):
+            case.drive = drive[row : row + 1]
+            alone = case.sweep(backend="native", on_failure="flag")
+            if alone.status.recovered == 0:
+                assert torch.equal(alone.output[0], together[row])
+
+
+def test_counts_are_those_of_the_sweeps_made():
+    case = turning(activation="tanh", batch=3)
+    case.drive *= 0.3
+    most = case.sweep(backend="native", max_sweeps=2**31 - 1).status
+    assert most.sweeps == case.sweep(backend="native").status.sweeps
+    case.drive[1] = torch.nan
+    lost = case.sweep(backend="native", on_failure="flag").status
+    assert lost.converged.tolist() == [True, False, True]
+    assert lost.sweeps == most.sweeps
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

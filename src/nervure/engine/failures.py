@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nervure.engine.native import Stats
 from nervure.engine.plan import Plan
+from nervure.engine.reference import DENSE_LIMIT
 from nervure.errors import ConvergenceError
 
 _REMEDY = (
@@ -22,6 +23,9 @@ def raise_forward_failure(plan: Plan, drive: Tensor, stats: Stats) -> NoReturn:
     """Raise `ConvergenceError` for a forward sweep that left samples unsolved."""
     component, lost = int(stats.component), int(stats.lost)
     size = plan.program.component_size(component)
+    tried = "Anderson and damped sweeps"
+    if size <= DENSE_LIMIT:
+        tried = "Anderson, damped sweeps, Newton and continuation"
     bad = (~drive.isfinite().all(1)).nonzero()[:, 0].tolist()
     cause = _REMEDY
     if bad:
@@ -33,7 +37,7 @@ def raise_forward_failure(plan: Plan, drive: Tensor, stats: Stats) -> NoReturn:
     raise ConvergenceError(
         f"no equilibrium found for {lost} of {len(drive)} samples: component {component} "
         f"({size} nodes) stands at residual {stats.residual:.2g} after {stats.sweeps:.0f} sweeps, "
-        f"Anderson, damped sweeps, Newton and continuation. {cause}",
+        f"{tried}. {cause}",
         component=component,
         component_size=size,
         residual=stats.residual,
@@ -45,10 +49,11 @@ def raise_adjoint_failure(plan: Plan, stats: Stats) -> NoReturn:
     """Raise `ConvergenceError` for an adjoint sweep that left samples unsolved."""
     component = int(stats.component)
     size = plan.program.component_size(component)
+    tried = "Anderson and a direct solve" if size <= DENSE_LIMIT else "Anderson"
     raise ConvergenceError(
         f"no adjoint solution for {int(stats.lost)} samples: component {component} ({size} nodes) "
         f"stands at relative residual {stats.residual:.2g} after {stats.sweeps:.0f} sweeps, "
-        f"Anderson and a direct solve. {_REMEDY}",
+        f"{tried}. {_REMEDY}",
         component=component,
         component_size=size,
         residual=stats.residual,

@@ -50,7 +50,8 @@ class SolveStatus:
     converged : Tensor of bool, shape (batch,)
         Which samples are solved.
     recovered : int
-        Samples that plain sweeps did not solve, and acceleration or the fallback chain did.
+        Samples that plain sweeps did not solve, and acceleration or the fallback chain did; counted
+        by the native backend.
     """
 
     sweeps: int
@@ -212,7 +213,8 @@ def sweep(
         On max |f(z(a)) - a| / max(1, max |a|) per sample and component; 1e-4 for float32 and 1e-9
         for float64 by default. The adjoint is solved to the same tolerance, relative to its size.
     max_sweeps : int
-        Limit on plain sweeps, on acceleration, and on each iterative stage of the fallback chain.
+        Limit on plain sweeps, on acceleration, which begins after 50 (native backend), and on each
+        iterative stage of the fallback chain.
     leak : float
         Slope of leaky relu below zero, 0 to 1.
     on_failure : {"raise", "flag"}

@@ -28,8 +28,6 @@ def accelerated(
 ) -> tuple[str, str]:
     """Solve the rows that have not settled, from zero; the others stay as they are.
 
-    Every sweep takes all nodes at once, as those of the engine's acceleration do.
-
     Parameters
     ----------
     builder : Builder
@@ -63,7 +61,7 @@ def accelerated(
     def step(body: Builder, turn: str, held: Sequence[str]) -> tuple[str, Sequence[str]]:
         old, last, move, image, moves, images = held
         moving = body.add("Greater", last, limit)
-        new = swept(body, cycle, base, old, leak, at_once=True)
+        new = swept(body, cycle, base, old, leak)
         change = body.add("Where", moving, largest_change(body, cycle, new, old), last)
         going = body.add("Greater", change, limit)
         new_move = body.add("Sub", new, old)

@@ -13,33 +13,8 @@ from nervure.export.schedule import Cycle
 State = tuple[str, tuple[int, ...]]
 
 
-def swept(
-    builder: Builder,
-    cycle: Cycle,
-    base: str,
-    old: str | None,
-    leak: float,
-    *,
-    at_once: bool = False,
-) -> str:
-    """Add one sweep: of Gauss-Seidel, or of all nodes at once.
-
-    Parameters
-    ----------
-    builder : Builder
-    cycle : Cycle
-    base : str
-        Tensor (batch, nodes of the cycle) of drive, biases and what comes from outside.
-    old : str or None
-        Values before; None: zero.
-    leak : float
-    at_once : bool
-        Every node takes the old values of the others.
-
-    Returns
-    -------
-    str
-    """
+def swept(builder: Builder, cycle: Cycle, base: str, old: str | None, leak: float) -> str:
+    """Add one sweep of Gauss-Seidel; without old values, that from zero."""
     count = len(cycle.nodes)
     before, now = Columns(builder, count), Columns(builder, count)
     if old is not None:
@@ -47,7 +22,7 @@ def swept(
         base = weighted(builder, before, cycle.back, base)
     parts = []
     for level, z in zip(cycle.levels, parted(builder, base, cycle.levels), strict=True):
-        z = weighted(builder, before if at_once else now, level.edges, z)
+        z = weighted(builder, now, level.edges, z)
         parts.append(activated(builder, z, level.code, leak))
         now.put(parts[-1], level.nodes)
     return parts[0] if len(parts) == 1 else builder.add("Concat", *parts, axis=1)

@@ -8,7 +8,6 @@ import csv
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -99,16 +98,12 @@ _prepare(STEPS)
 _PATIENCE, _MEMORY = 50, 8
 
 
-def _pass(steps: list[dict[str, Any]], z: Array, a: Array, old: Array | None = None) -> None:
-    """Compute nodes step by step; a has a row for each node and a column for each row of data.
-
-    With old values, nodes take these of each other, as if all were computed at once.
-    """
-    source = a if old is None else old
+def _pass(steps: list[dict[str, Any]], z: Array, a: Array) -> None:
+    """Compute nodes step by step; a has a row for each node and a column for each row of data."""
     for step in steps:
         here = slice(step["first"], step["last"])
         read, matrix = step["incoming"]
-        total = z[here] + matrix @ source[read]
+        total = z[here] + matrix @ a[read]
         if "levels" not in step:
             a[here] = _ACTIVATIONS[step["activation"]](total)
             continue
@@ -128,22 +123,23 @@ def _equilibrium(step: dict[str, Any], total: Array, a: Array) -> Array:
     read, matrix = step["backward"]
     own = np.zeros_like(a)
 
-    def sweep(values: Array, *, at_once: bool = False) -> Array:
+    def sweep(values: Array) -> Array:
+        # Each level takes the new values of those before it.
         a[here] = values
         own[here] = total + matrix @ a[read]
-        # Else each level takes the new values of those before it.
-        _pass(step["levels"], own, a, a.copy() if at_once else None)
+        _pass(step["levels"], own, a)
         new: Array = a[here].copy()
         return new
 
     values, done = np.zeros_like(total), np.zeros(total.shape[1], dtype=bool)
     for _ in range(min(_PATIENCE, MAX_SWEEPS)):
-        old, values = values, sweep(values)
-        done = _settled(values, old)
+        # What has settled is held still, so that it does not depend on the other rows of data.
+        old, values = values, np.where(done, values, sweep(values))
+        done = done | _settled(values, old)
         if done.all():
             return values
     if MAX_SWEEPS > _PATIENCE:
-        values, done = _accelerated(partial(sweep, at_once=True), values, done)
+        values, done = _accelerated(sweep, values, done)
     if not done.all():
         raise RuntimeError(
             f"{(~done).sum()} of {done.size} rows have not settled after {MAX_SWEEPS} "
