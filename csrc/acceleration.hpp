@@ -49,17 +49,17 @@ struct Products {
 // history's place, forms the products, and tracks the largest move and value. Moves are measured in
 // units of the first one, so that squares of the smallest gradients do not vanish.
 template <class T, class Problem>
-void take_down(const Problem& problem, const History<T>& history, std::int64_t first,
-               std::int64_t count, int place, const Row<T>* units, int v,
-               Products<T>& products, RowMask<T>& change, RowMask<T>& size) {
+void take_down(const Problem& problem, const History<T>& history, int place,
+               const Row<T>* units, int v, Products<T>& products, RowMask<T>& change,
+               RowMask<T>& size) {
   const std::int64_t at = v * kWidth<T>;
   Vec<T> fresh[kMemory] = {}, right[kMemory] = {};
   Mask<T> largest = change.v[v], scale = size.v[v];
-  T *moved = history.last_move() + at, *image = history.image() + at;
-  const T* last = history.last_image() + at;
-  for (std::int64_t k = 0; k < count; ++k) {
-    const std::int64_t offset = k * kLanes<T>;
-    const Vec<T> x = load<T>(problem.row(problem.node_at(first + k)) + at);
+  T* moved = history.last_move() + at;
+  const T *image = history.image() + at, *last = history.last_image() + at;
+  for (std::int64_t slot = problem.base_slot; slot < problem.end_slot; ++slot) {
+    const std::int64_t offset = (slot - problem.base_slot) * kLanes<T>;
+    const Vec<T> x = load<T>(problem.row(problem.node_at(slot)) + at);
     const Vec<T> next = load<T>(image + offset);
     const Vec<T> move = next - x;
     largest = larger<T>(largest, size_bits<T>(move));
@@ -139,7 +139,7 @@ void restart(const Problem& problem, const RowMask<T>& mask) {
 template <class T, class Problem>
 void accelerate(const Problem& problem, const Panel* first, const Panel* last, T tolerance,
                 std::int32_t max_sweeps, Lanes<T>& lanes) {
-  const std::int64_t begin = problem.base_slot, count = problem.end_slot - begin;
+  const std::int64_t count = problem.end_slot - problem.base_slot;
   const Vec<T> largest = splat<T>(std::numeric_limits<T>::max());
   const int depth = static_cast<int>(std::min<std::int64_t>(kMemory, count));
   restart<T>(problem, lanes.active);
@@ -156,8 +156,8 @@ void accelerate(const Problem& problem, const Panel* first, const Panel* last, T
     Vec<T> weight[kVectors][kMemory];
     Row<T> step, scale;
     for (int v = 0; v < kVectors; ++v) {
-      take_down<T>(problem, history, begin, count, place, sweep > 0 ? &units : nullptr, v, products,
-                   change, size);
+      take_down<T>(problem, history, place, sweep > 0 ? &units : nullptr, v, products, change,
+                   size);
       mixing_weights<T>(products, v, place, depth, weight[v]);
       step.v[v] = value_of<T>(change.v[v]);
       scale.v[v] = value_of<T>(size.v[v]);
@@ -181,9 +181,10 @@ void accelerate(const Problem& problem, const Panel* first, const Panel* last, T
       moving.v[v] &= ~(solved | lost);
     }
     for (int v = 0; v < kVectors; ++v)
-      for (std::int64_t k = 0; k < count; ++k) {
-        const std::int64_t offset = k * kLanes<T> + v * kWidth<T>;
-        T* row = problem.row(problem.node_at(begin + k)) + v * kWidth<T>;
+      for (std::int64_t slot = problem.base_slot; slot < problem.end_slot; ++slot) {
+        const std::int64_t at = v * kWidth<T>;
+        const std::int64_t offset = (slot - problem.base_slot) * kLanes<T> + at;
+        T* row = problem.row(problem.node_at(slot)) + at;
         Vec<T> next = load<T>(history.image() + offset);
         NERVURE_UNROLL for (int j = 0; j < kMemory; ++j)
           next -= weight[v][j] * load<T>(history.image_change(j) + offset);

@@ -69,6 +69,11 @@ void sweep_until_still(const Problem& problem, const Panel* first, const Panel* 
   RowMask<T> unsolved = {};
   std::int32_t before[width], own[width] = {};
   std::copy_n(lanes.sweeps, width, before);
+  const auto stop_if_spent = [&](int s) {
+    if (!lane<T>(lanes.active, s) || own[s] < max_sweeps) return;
+    lane<T>(lanes.active, s) = 0;
+    lane<T>(unsolved, s) = -1;
+  };
   do {
     while (any<T>(lanes.active)) {
       const RowMask<T> moved = lanes.active;
@@ -94,10 +99,7 @@ void sweep_until_still(const Problem& problem, const Panel* first, const Panel* 
         if (++own[s] == 1 || on) lanes.sweeps[s] = before[s] + own[s];
         if (on) lanes.residual[s] = relative<T>(lane<T>(step, s), lane<T>(scale, s));
         if (lane<T>(lost, s)) lanes.residual[s] = std::numeric_limits<T>::infinity();
-        if (on && own[s] >= max_sweeps) {
-          lane<T>(lanes.active, s) = 0;
-          lane<T>(unsolved, s) = -1;
-        }
+        stop_if_spent(s);
       }
     }
     if (!any<T>(lanes.pending)) break;
@@ -119,10 +121,7 @@ void sweep_until_still(const Problem& problem, const Panel* first, const Panel* 
     for (int s = 0; s < width; ++s) {
       if (!lane<T>(lanes.pending, s)) continue;
       lanes.residual[s] = relative<T>(lane<T>(worst, s), lane<T>(scale, s));
-      if (lane<T>(lanes.active, s) && own[s] >= max_sweeps) {
-        lane<T>(lanes.active, s) = 0;
-        lane<T>(unsolved, s) = -1;
-      }
+      stop_if_spent(s);
     }
     lanes.pending = {};
   } while (any<T>(lanes.active));

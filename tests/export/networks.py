@@ -165,6 +165,17 @@ def of_every_kind():
     return {name: Case(network, x) for name, network in networks.items()}
 
 
+def long_ring(nodes, activation):
+    """A ring whose sweeps of one node after the other contract, of all at once hardly."""
+    edges = [(i, (i + 1) % nodes) for i in range(nodes)]
+    topology = Topology.from_edges(edges, nodes, inputs=every(nodes), outputs=every(nodes))
+    layer = GraphLayer(topology, activation=activation, generator=seeded())
+    with torch.no_grad():
+        # 0.8 around the ring: a sweep takes that off an error.
+        layer.weight.fill_(0.8 ** (1 / nodes))
+    return Case(layer, torch.randn(8, nodes, generator=seeded()).abs())
+
+
 def turning(activation="tanh", seed=0):
     """Cycles of which some loops of two nodes have weights 1.6 and -1.6: sweeps circle there."""
     random = Topology.erdos_renyi(40, edges=160, seed=seed).edges.tolist()

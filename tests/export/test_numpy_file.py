@@ -21,11 +21,11 @@ from nervure.export import Signature, standalone, to_numpy
 from nervure.networks import BlockDAG
 
 from .networks import (
-    Case,
     checked,
     encoded,
     layered_mlp,
     layers,
+    long_ring,
     modules,
     of_every_kind,
     seeded,
@@ -143,14 +143,7 @@ def test_outputs_without_names_are_numbered(tmp_path):
 @pytest.mark.parametrize("activation", ["identity", "relu"])
 @pytest.mark.parametrize("nodes", [20, 300])
 def test_long_rings(nodes, activation):
-    edges = [(i, (i + 1) % nodes) for i in range(nodes)]
-    topology = Topology.from_edges(edges, nodes, inputs=range(nodes), outputs=range(nodes))
-    layer = GraphLayer(topology, activation=activation, generator=seeded())
-    with torch.no_grad():
-        # 0.8 around the ring: a sweep takes that off an error, one of all nodes at once little.
-        layer.weight.fill_(0.8 ** (1 / nodes))
-    x = torch.randn(8, nodes, generator=seeded()).abs()
-    assert_equal(Case(layer, x))
+    assert_equal(long_ring(nodes, activation))
 
 
 @pytest.mark.parametrize("activation", ["tanh", "identity", ["silu", "tanh"] * 20])

@@ -23,6 +23,7 @@ from .networks import (
     exact_outputs,
     layered_mlp,
     layers,
+    long_ring,
     modules,
     of_every_kind,
     seeded,
@@ -190,14 +191,7 @@ def test_one_lost_component_of_several_is_told(node):
 @pytest.mark.parametrize("activation", ["identity", "relu"])
 @pytest.mark.parametrize("nodes", [20, 300])
 def test_long_rings(nodes, activation):
-    edges = [(i, (i + 1) % nodes) for i in range(nodes)]
-    topology = Topology.from_edges(edges, nodes, inputs=range(nodes), outputs=range(nodes))
-    layer = GraphLayer(topology, activation=activation, generator=seeded())
-    with torch.no_grad():
-        # 0.8 around the ring: a sweep takes that off an error, one of all nodes at once little.
-        layer.weight.fill_(0.8 ** (1 / nodes))
-    x = torch.randn(8, nodes, generator=seeded()).abs()
-    assert_equal_in_runtime(Case(layer, x))
+    assert_equal_in_runtime(long_ring(nodes, activation))
 
 
 @pytest.mark.parametrize("activation", ["tanh", "identity", ["silu", "tanh"] * 20])

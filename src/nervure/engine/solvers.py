@@ -105,9 +105,8 @@ def anderson(
 ) -> FixedPoint:
     """Anderson acceleration, type II with a memory of eight (Walker and Ni 2011)."""
     best = _Best(start, tolerance, floor)
-    x, previous_g, previous_image = start, None, None
-    # Moves are measured by the first one, or the squares of small gradients vanish.
-    unit = torch.ones_like(start[:, :1])
+    x = start
+    previous: tuple[Tensor, Tensor, Tensor] | None = None
     batch, nodes = start.shape
     # How g = step(x) - x and step(x) changed from iterate to iterate, the oldest overwritten.
     memory = max(1, min(_ANDERSON_MEMORY, nodes))
@@ -121,9 +120,11 @@ def anderson(
         if best.see(x, image):
             break
         x = image
-        if previous_g is None:
+        if previous is None:
+            # Moves are measured by the first one, or the squares of small gradients vanish.
             unit = 1 / g.abs().amax(1, keepdim=True).clamp_min(torch.finfo(g.dtype).tiny)
-        if previous_g is not None and previous_image is not None:
+        else:
+            previous_g, previous_image, unit = previous
             place, filled = (sweep - 1) % memory, min(sweep, memory)
             all_dg[:, place] = (g - previous_g) * unit
             all_dimage[:, place] = image - previous_image
@@ -133,7 +134,7 @@ def anderson(
             gram.diagonal(dim1=1, dim2=2).add_(ridge[:, None])
             weights, _info = torch.linalg.solve_ex(gram, dg @ (unit * g)[:, :, None].to(wide))
             x = image - (weights.mT @ all_dimage[:, :filled])[:, 0].to(x.dtype)
-        previous_g, previous_image = g, image
+        previous = g, image, unit
         # A sample that blew up starts again from its best iterate.
         x = torch.where(x.isfinite().all(1, keepdim=True), x, best.value)
     return best.result()

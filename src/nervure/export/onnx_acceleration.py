@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nervure.export.onnx_builder import Builder
-from nervure.export.onnx_sweep import any_row, largest_change, loop, swept
+from nervure.export.onnx_sweep import FAR, any_row, filled_rows, loop, swept_on
 from nervure.export.schedule import Cycle
 
 # How many changes an update looks back on, as in the engine.
@@ -23,7 +23,7 @@ def accelerated(
     leak: float,
     values: str,
     changed: str,
-    tolerance: float,
+    tolerance: str,
     most: int,
 ) -> tuple[str, str]:
     """Solve the rows that have not settled, from zero; the others stay as they are.
@@ -39,7 +39,7 @@ def accelerated(
         Tensor (batch, nodes of the cycle), after sweeps.
     changed : str
         Tensor (batch, 1), what the last of them changed.
-    tolerance : float
+    tolerance : str
     most : int
         Sweeps.
 
@@ -49,21 +49,12 @@ def accelerated(
     """
     count = len(cycle.nodes)
     memory = min(_MEMORY, count)
-    limit = builder.scalar(tolerance)
     zero = builder.scalar(0.0)
-    unsettled = builder.add("Not", builder.add("LessOrEqual", changed, limit))
-    far = builder.scalar(float(np.finfo(np.float32).max))
-    rows = builder.add("Shape", base, start=0, end=1)
-
-    def empty(*shape: int) -> str:
-        return builder.filled(builder.add("Concat", rows, builder.shape(*shape), axis=0))
+    unsettled = builder.add("Not", builder.add("LessOrEqual", changed, tolerance))
 
     def step(body: Builder, turn: str, held: Sequence[str]) -> tuple[str, Sequence[str]]:
         old, last, move, image, moves, images = held
-        moving = body.add("Greater", last, limit)
-        new = swept(body, cycle, base, old, leak)
-        change = body.add("Where", moving, largest_change(body, cycle, new, old), last)
-        going = body.add("Greater", change, limit)
+        new, change, left = swept_on(body, cycle, base, leak, old, last, tolerance)
         new_move = body.add("Sub", new, old)
         first = body.add("Equal", turn, body.scalar(0, "int64"))
 
@@ -75,16 +66,14 @@ def accelerated(
         shares = _shares(body, moves, new_move, memory)
         mixed = body.add("Squeeze", body.add("MatMul", shares, images), body.shape(1))
         better = body.add("Sub", new, mixed)
-        result = body.add("Where", going, better, body.add("Where", moving, new, old))
-        return any_row(body, going), (result, change, new_move, new, moves, images)
+        result = body.add("Where", left, better, new)
+        return any_row(body, left), (result, change, new_move, new, moves, images)
 
+    shapes = [(count,), (count,), (memory, count), (memory, count)]
     start = [
         (builder.add("Where", unsettled, zero, values), (count,)),
-        (builder.add("Where", unsettled, far, changed), (1,)),
-        (empty(count), (count,)),
-        (empty(count), (count,)),
-        (empty(memory, count), (memory, count)),
-        (empty(memory, count), (memory, count)),
+        (builder.add("Where", unsettled, builder.scalar(FAR), changed), (1,)),
+        *((filled_rows(builder, base, *shape), shape) for shape in shapes),
     ]
     values, changed, *_ = loop(builder, most, any_row(builder, unsettled), start, step)
     return values, changed

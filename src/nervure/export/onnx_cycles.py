@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from nervure.export.onnx_acceleration import accelerated
 from nervure.export.onnx_builder import Builder
-from nervure.export.onnx_sweep import any_row, largest_change, loop, swept
+from nervure.export.onnx_sweep import FAR, any_row, filled_rows, loop, swept, swept_on
 from nervure.export.schedule import Cycle
 
 # Sweeps after which rows that have not settled are accelerated, as in the engine.
@@ -81,24 +79,19 @@ def _looped(
 
     def step(body: Builder, _: str, held: Sequence[str]) -> tuple[str, Sequence[str]]:
         old, last = held
-        # A row that has settled is held still, so that it does not depend on the rest of the batch.
-        moving = body.add("Greater", last, tolerance)
-        new = body.add("Where", moving, swept(body, cycle, base, old, leak), old)
-        change = body.add("Where", moving, largest_change(body, cycle, new, old), last)
-        # What is not a number compares as settled: such a row is lost, and holds up no other.
-        return any_row(body, body.add("Greater", change, tolerance)), (new, change)
+        new, change, left = swept_on(body, cycle, base, leak, old, last, tolerance)
+        return any_row(body, left), (new, change)
 
-    rows = builder.add("Shape", base, start=0, end=1)
-    column = builder.add("Concat", rows, builder.shape(1), axis=0)
+    count = len(cycle.nodes)
     start = [
-        (builder.filled(builder.add("Shape", base)), (len(cycle.nodes),)),
-        (builder.filled(column, float(np.finfo(np.float32).max)), (1,)),
+        (filled_rows(builder, base, count), (count,)),
+        (filled_rows(builder, base, 1, value=FAR), (1,)),
     ]
     patience = min(PATIENCE, sweeping.max_sweeps)
     values, changed = loop(builder, patience, builder.scalar(True, "bool"), start, step)
     if sweeping.max_sweeps > PATIENCE:
         values, changed = accelerated(
-            builder, cycle, base, leak, values, changed, sweeping.tolerance, sweeping.max_sweeps
+            builder, cycle, base, leak, values, changed, tolerance, sweeping.max_sweeps
         )
     # A row that is lost is so in all its nodes, whichever of them it was lost in.
     return builder.add("Add", values, builder.nan_if_lost(changed)), changed

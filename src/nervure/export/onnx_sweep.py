@@ -10,6 +10,8 @@ from nervure.export.onnx_builder import Builder, Columns
 from nervure.export.onnx_levels import activated, parted, weighted
 from nervure.export.schedule import Cycle
 
+# What a row changed that has not been swept yet.
+FAR = float(np.finfo(np.float32).max)
 State = tuple[str, tuple[int, ...]]
 
 
@@ -40,6 +42,41 @@ def largest_change(builder: Builder, cycle: Cycle, new: str, old: str) -> str:
     # Runtimes differ in whether the largest of a row is nan if one is; a sum always is.
     total = builder.add("ReduceSum", new, builder.shape(1), keepdims=1)
     return builder.add("Add", change, builder.nan_if_lost(total))
+
+
+def swept_on(
+    body: Builder, cycle: Cycle, base: str, leak: float, old: str, last: str, tolerance: str
+) -> tuple[str, str, str]:
+    """Add a sweep of the rows that have not settled; the others, and lost ones, are held still.
+
+    Parameters
+    ----------
+    body : Builder
+    cycle : Cycle
+    base : str
+        Tensor (batch, nodes of the cycle) of drive, biases and what comes from outside.
+    leak : float
+    old, last : str
+        Values before, and what the last sweep changed, (batch, 1).
+    tolerance : str
+
+    Returns
+    -------
+    new, change, left : str
+        `left`, (batch, 1), tells which rows are to be swept again. What is not a number compares as
+        settled: such a row is lost, and holds up no other.
+    """
+    # Held still, a row does not depend on the rest of the batch.
+    moving = body.add("Greater", last, tolerance)
+    new = body.add("Where", moving, swept(body, cycle, base, old, leak), old)
+    change = body.add("Where", moving, largest_change(body, cycle, new, old), last)
+    return new, change, body.add("Greater", change, tolerance)
+
+
+def filled_rows(builder: Builder, base: str, *shape: int, value: float = 0.0) -> str:
+    """Fill a tensor with as many rows as another has."""
+    rows = builder.add("Shape", base, start=0, end=1)
+    return builder.filled(builder.add("Concat", rows, builder.shape(*shape), axis=0), value)
 
 
 def any_row(builder: Builder, condition: str) -> str:
