@@ -135,13 +135,7 @@ class TableEncoder:
             raise DataError(f"column {name} holds infinite values; replace or remove them")
         median = float(np.median(values[~missing]))
         filled = np.where(missing, median, values)
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, std = float(filled.mean()), float(filled.std())
-        if not math.isfinite(std):
-            raise DataError(
-                f"column {name} holds values too large to be squared (up to "
-                f"{np.abs(filled).max():.3g}); rescale or remove them"
-            )
+        mean, std = mean_and_std(filled, f"column {name}")
         if std <= 1e-12 * max(1.0, abs(mean)):
             if not missing.any():
                 self.notes.append(f"column {name} left out: it is constant in the training rows")
@@ -269,6 +263,24 @@ class TableEncoder:
             "numeric": [[c.name, c.median, c.mean, c.std, c.indicator] for c in self.numeric],
             "categorical": [[c.name, list(c.categories)] for c in self.categorical],
         }
+
+
+def mean_and_std(values: NDArray[np.float64], said: str) -> tuple[float, float]:
+    """Give mean and standard deviation of a column, which `said` names in an error.
+
+    Raises
+    ------
+    DataError
+        If they are not finite.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = float(values.mean()), float(values.std())
+    if not math.isfinite(std):
+        raise DataError(
+            f"{said} holds values too large to be squared (up to {np.abs(values).max():.3g}); "
+            "rescale or remove them"
+        )
+    return mean, std
 
 
 def _other_kind(column: Column) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nervure.data.catalogue import find_entry
 from nervure.data.dataset import Dataset, Objective, Rows, Task
-from nervure.data.encoding import ArrayEncoder, Encoder, TableEncoder
+from nervure.data.encoding import ArrayEncoder, Encoder, TableEncoder, mean_and_std
 from nervure.data.number_texts import meant_as_numbers
 from nervure.data.registry import load
 from nervure.data.splits import TEST_SHARE, Split, split_rows
@@ -257,13 +257,7 @@ def _prepare_table(source: TableSource, seed: int, split_by: str | None, test: f
     mean, std = 0.0, 1.0
     y = codes
     if source.task == "regression":
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, std = float(codes[split.train].mean()), float(codes[split.train].std())
-        if not np.isfinite(std):
-            raise DataError(
-                f"the target column {source.target} holds values too large to be squared; rescale "
-                "or remove them"
-            )
+        mean, std = mean_and_std(codes[split.train], f"the target column {source.target}")
         std = std if std > 0 else 1.0
         y = ((codes - mean) / std).astype(np.float32)
     chance = "random, stratified" if source.task == "classification" else "random"
